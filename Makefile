@@ -1,0 +1,43 @@
+# Everything lives in .venv of this clone. `make demo` and `make test` need Python 3.11+, git and make, nothing else.
+PYTHON ?= python3
+UV := .venv/bin/uv
+RUN := $(UV) run --no-sync
+
+.PHONY: demo test test-slow check format bench clean
+
+demo: .venv/ready
+	$(UV) sync -q --frozen --inexact --group demo
+	$(RUN) unison demo demo
+
+test: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(RUN) pytest
+
+test-slow: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(RUN) pytest -m slow
+
+check: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy unison_engine plugins/unison_plugins train/unison_train export/unison_export tests benchmarks
+
+format: .venv/ready
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+bench: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	for script in benchmarks/bench_*.py; do $(RUN) python $$script || exit 1; done
+
+.venv/ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+		|| { echo "The venv module is missing; run: sudo apt-get install python3-venv"; rm -rf .venv; exit 1; }
+	.venv/bin/pip install -q --disable-pip-version-check uv
+	touch $@
+
+clean:
+	rm -rf .venv demo

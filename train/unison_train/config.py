@@ -1,0 +1,100 @@
+"""The training recipe: one strict TOML file, every key known."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from unison_engine.errors import BadArguments
+
+from unison_train.synthesis.recipes import GENERATION_TASKS, TASKS
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Strict):
+    """Manifests, relative to the corpus folder, and the longest tuple in seconds."""
+
+    manifests: tuple[str, ...]
+    max_seconds: float = Field(gt=0)
+    prompts_per_task: int = Field(gt=0)
+
+
+class Optimiser(_Strict):
+    """AdamW with warm-up, a constant rate and a linear fall to zero at the end."""
+
+    learning_rate: float = Field(gt=0)
+    betas: tuple[float, float]
+    weight_decay: float = Field(ge=0)
+    warmup_steps: int = Field(ge=1)
+    decay_share: float = Field(ge=0, le=1)
+    gradient_clip: float = Field(gt=0)
+    ema_decay: float = Field(gt=0, lt=1)
+    text_dropout: float = Field(ge=0, lt=1)
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of a step out of `steps`."""
+        warm = min(1.0, (step + 1) / self.warmup_steps)
+        decay_steps = max(1.0, self.decay_share * steps)
+        return self.learning_rate * warm * min(1.0, (steps - step) / decay_steps)
+
+
+class Run(_Strict):
+    """Length, batch size in latent frames, curriculum, precision and how often to save."""
+
+    steps: int = Field(gt=0)
+    frames_per_batch: int = Field(gt=0)
+    generation_share: float = Field(ge=0, le=1)
+    seed: int
+    precision: Literal["fp32", "bf16"]
+    checkpoint_minutes: float = Field(gt=0)
+
+
+class TrainConfig(_Strict):
+    """Everything that decides a training run, besides the corpus itself."""
+
+    preset: str
+    data: Data
+    optimiser: Optimiser
+    run: Run
+    tasks: dict[str, float]
+
+    @model_validator(mode="after")
+    def _known_tasks(self) -> TrainConfig:
+        if unknown := sorted(set(self.tasks) - set(TASKS)):
+            raise ValueError(f"unknown tasks {unknown}; known are {', '.join(TASKS)}")
+        if not any(self.tasks.get(task, 0) > 0 for task in GENERATION_TASKS):
+            raise ValueError(f"no generation task has a share; give one of {', '.join(GENERATION_TASKS)}")
+        return self
+
+    def shares(self, step: int) -> dict[str, float]:
+        """Probability of each sub-task at a step: generation alone first, then all of them."""
+        early = step < self.run.generation_share * self.run.steps
+        known = {task: share for task, share in self.tasks.items() if not early or task in GENERATION_TASKS}
+        total = sum(known.values())
+        return {task: share / total for task, share in known.items()}
+
+    @classmethod
+    def load(cls, name_or_path: str) -> TrainConfig:
+        """Read a shipped recipe by name, or a TOML file.
+
+        Raises:
+            BadArguments: no such recipe, not TOML, an unknown key or a value out of range.
+        """
+        folder = resources.files("unison_train") / "presets"
+        shipped = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+        if name_or_path in shipped:
+            text = (folder / f"{name_or_path}.toml").read_text()
+        elif Path(name_or_path).is_file():
+            text = Path(name_or_path).read_text()
+        else:
+            raise BadArguments(f"no recipe {name_or_path!r}; give a TOML file or one of {', '.join(shipped)}.")
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except (tomllib.TOMLDecodeError, ValidationError) as error:
+            raise BadArguments(f"the recipe {name_or_path!r} cannot be used: {error}") from error

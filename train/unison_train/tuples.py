@@ -1,0 +1,57 @@
+"""The stream of training batches: one task each, seeded, resumable."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from unison_engine.layout import LatentLayout
+
+from unison_train.config import TrainConfig
+from unison_train.synthesis.bank import ClipBank
+from unison_train.synthesis.recipes import Composer, Recipe
+from unison_train.synthesis.render import Batch, render
+
+# Tuples are drawn several batches at a time and cut into batches of like length, so that little is padding.
+_LOOK_AHEAD = 4
+
+
+class TupleStream:
+    """Draws task-homogeneous batches of about `frames_per_batch` latent frames.
+
+    The state of a run is the state of one generator, so a resumed run sees the batches it would have seen.
+    """
+
+    def __init__(self, bank: ClipBank, layout: LatentLayout, config: TrainConfig) -> None:
+        self._composer = Composer(bank, config.data.max_seconds)
+        self._bank = bank
+        self._layout = layout
+        self._config = config
+        self.rng = np.random.default_rng(config.run.seed)
+
+    def batch(self, step: int) -> tuple[str, Batch]:
+        """Sub-task and rendered batch of a training step."""
+        shares = self._config.shares(step)
+        task = str(self.rng.choice(list(shares), p=list(shares.values())))
+        return task, render(self._recipes(task), self._bank, self._layout)
+
+    def _recipes(self, task: str) -> list[Recipe]:
+        budget = self._config.run.frames_per_batch
+        drawn: list[Recipe] = []
+        frames = 0
+        while frames < _LOOK_AHEAD * budget:
+            drawn.append(self._draw(task))
+            frames += self._layout.frames(drawn[-1].samples)
+        drawn.sort(key=lambda recipe: recipe.samples)
+        groups: list[list[Recipe]] = [[]]
+        for recipe in drawn:
+            # Sorted by length, so the newcomer is the longest and decides the padded size.
+            if groups[-1] and (len(groups[-1]) + 1) * self._layout.frames(recipe.samples) > budget:
+                groups.append([])
+            groups[-1].append(recipe)
+        return groups[int(self.rng.integers(len(groups)))]
+
+    def _draw(self, task: str) -> Recipe:
+        prompt = int(self.rng.integers(self._config.data.prompts_per_task))
+        words = np.random.default_rng([zlib.crc32(task.encode()), prompt])
+        return self._composer.draw(task, words, self.rng)

@@ -1,0 +1,98 @@
+"""A task is nothing but this: a prompt, a source recording, a mask over it, and a length.
+
+Every task of training and of serving is built by the functions below, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unison_engine import prompts
+from unison_engine.layout import LatentLayout
+from unison_engine.prompts import Event
+
+REFERENCE_TAIL_SECONDS = 0.1
+
+
+class Mask(enum.IntEnum):
+    """What a frame of the source means to the network (UNISON, arXiv 2605.31530)."""
+
+    GENERATE = 0
+    EDIT = 1
+    REFERENCE = 2
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """Everything the model sees of a request.
+
+    Attributes:
+        prompt: tagged text, see `unison_engine.prompts`.
+        seconds: length of the sound on the model's grid; for a cloned voice the reference is part of it.
+        source: [samples] float32 mono at the layout's sample rate, RMS-normalised; None stands for zeros.
+        mask: GENERATE with no source, EDIT over the whole clip, REFERENCE over the source and GENERATE after it.
+    """
+
+    prompt: str
+    seconds: float
+    source: NDArray[np.float32] | None = None
+    mask: Mask = Mask.GENERATE
+
+
+def mask_frames(mask: Mask, frames: int, source_samples: int, samples: int) -> NDArray[np.float32]:
+    """Mask value of every latent frame, [frames].
+
+    A reference frame is one whose nearest sample, floor(j * samples / frames), lies in the source.
+    """
+    if mask is not Mask.REFERENCE:
+        return np.full(frames, float(mask), dtype=np.float32)
+    nearest = np.arange(frames) * samples // frames
+    return np.where(nearest < source_samples, np.float32(mask), np.float32(0.0))
+
+
+def text_to_audio(caption: str, seconds: float) -> Conditioning:
+    """A sound from a caption."""
+    return Conditioning(prompts.audio(caption), seconds)
+
+
+def text_to_speech(text: str, gender: str, seconds: float) -> Conditioning:
+    """A spoken line; `gender` is "female" or "male"."""
+    return Conditioning(prompts.speech(text, gender), seconds)
+
+
+def speech_and_sound(text: str, gender: str, background: str, seconds: float) -> Conditioning:
+    """A spoken line over a background."""
+    return Conditioning(prompts.speech_over(text, gender, background), seconds)
+
+
+def timeline(events: Sequence[Event], seconds: float) -> Conditioning:
+    """Events at given times."""
+    return Conditioning(prompts.timeline(events), seconds)
+
+
+def voice_clone(
+    text: str, transcript: str, reference: NDArray[np.float32], seconds: float, layout: LatentLayout
+) -> Conditioning:
+    """New words in the voice of `reference` ([samples], RMS-normalised), whose words are `transcript`.
+
+    `seconds` is the length of the new speech; a short silence parts it from the reference.
+    """
+    tail = np.zeros(round(REFERENCE_TAIL_SECONDS * layout.sample_rate), dtype=np.float32)
+    source = np.concatenate([reference, tail])
+    total = seconds + len(source) / layout.sample_rate
+    return Conditioning(prompts.cloned_speech(transcript, text), total, source, Mask.REFERENCE)
+
+
+def scene_edit(source: NDArray[np.float32], instruction: str, layout: LatentLayout) -> Conditioning:
+    """Add, remove or replace a sound of `source` ([samples], RMS-normalised); the length stays."""
+    return Conditioning(prompts.edit_scene(instruction), len(source) / layout.sample_rate, source, Mask.EDIT)
+
+
+def speech_edit(source: NDArray[np.float32], instruction: str, layout: LatentLayout) -> Conditioning:
+    """Insert, delete or change the speech of `source` ([samples], RMS-normalised), or clean it; the length stays."""
+    return Conditioning(prompts.edit_speech(instruction), len(source) / layout.sample_rate, source, Mask.EDIT)

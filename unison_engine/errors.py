@@ -1,0 +1,83 @@
+"""Errors with stable codes: the message may change between versions, the code never does."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class UnisonError(Exception):
+    """Base of every error a user can meet; `code` is what OSC replies and scripts switch on."""
+
+    code: ClassVar[str] = "internal"
+
+
+class BadArguments(UnisonError):
+    """A value is missing, of the wrong type or out of range."""
+
+    code = "bad_args"
+
+
+class UnknownAddress(UnisonError):
+    """No command answers at this OSC address."""
+
+    code = "unknown_address"
+
+
+class UnknownTask(UnisonError):
+    """No plugin registered a task of this name."""
+
+    code = "unknown_task"
+
+
+class UnknownJob(UnisonError):
+    """No job of this name is known."""
+
+    code = "unknown_job"
+
+
+class UnknownAsset(UnisonError):
+    """A recording, take or voice that a request names does not exist or cannot be read."""
+
+    code = "unknown_asset"
+
+
+class QueueFull(UnisonError):
+    """The job queue has reached its limit."""
+
+    code = "queue_full"
+
+
+class TooLarge(UnisonError):
+    """An input is longer or larger than the model or the transport takes."""
+
+    code = "too_large"
+
+
+class ModelMissing(UnisonError):
+    """A bundle, or a file of it, is absent, damaged or of another format version."""
+
+    code = "model_missing"
+
+
+class PluginFailed(UnisonError):
+    """A plugin could not be loaded or raised while it handled a request."""
+
+    code = "plugin_failed"
+
+
+class DeviceFailed(UnisonError):
+    """An audio device could not be opened or stopped working."""
+
+    code = "device_failed"
+
+
+class Interrupted(UnisonError):
+    """The inference worker ended before the job did."""
+
+    code = "interrupted"
+
+
+class Cancelled(UnisonError):
+    """The job was cancelled at the client's wish."""
+
+    code = "cancelled"

@@ -1,0 +1,83 @@
+"""The prompt grammar: what the language model reads for each task.
+
+Tags and word order follow UNISON (arXiv 2605.31530); training and serving build every prompt here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_VOICE_TAG = "[Speech with voice] "
+_QUOTED = re.compile(r'"([^"]*)"')
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_TRAILING = " \t\r\n.,!?;:-\"'…。，！？；：、—“”‘’"  # noqa: RUF001 (the CJK marks are meant)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A sound placed in time; `start` and `end` in seconds from the beginning of the clip."""
+
+    start: float
+    end: float
+    caption: str
+
+
+def audio(caption: str) -> str:
+    """A sound described in words."""
+    return f"[Audio] {caption.strip()}"
+
+
+def speech(text: str, gender: str) -> str:
+    """A line spoken by a described voice; `gender` is "female" or "male"."""
+    return f"[Speech] A {gender} voice saying {_quote(text)}"
+
+
+def speech_over(text: str, gender: str, background: str) -> str:
+    """A spoken line over a described background."""
+    return f"{speech(text, gender)} {audio(background)}"
+
+
+def timeline(events: Sequence[Event]) -> str:
+    """Events with start and end times, told in order with one decimal."""
+    told = " ".join(f"From {e.start:.1f}s to {e.end:.1f}s, {e.caption.strip().rstrip('.')}." for e in events)
+    return f"[Audio] {told}"
+
+
+def cloned_speech(transcript: str, text: str) -> str:
+    """The words of the reference recording followed by the words to be spoken in its voice."""
+    return _VOICE_TAG + join_transcripts(transcript, text)
+
+
+def edit_scene(instruction: str) -> str:
+    """An instruction that adds, removes or replaces a sound."""
+    return f"[Edit] [Audio] {instruction.strip()}"
+
+
+def edit_speech(instruction: str) -> str:
+    """An instruction that changes the speech of a recording, or cleans it."""
+    return f"[Edit] [Speech] {instruction.strip()}"
+
+
+def join_transcripts(transcript: str, text: str) -> str:
+    """Join reference and target words with a comma, full-width where either side is Chinese, Japanese or Korean.
+
+    Closing punctuation of the reference is dropped first, so that the voice runs on into the new words.
+    """
+    head, tail = transcript.strip().rstrip(_TRAILING), text.strip()
+    if not head or not tail:
+        return head or tail
+    return f"{head}，{tail}" if _CJK.search(head + tail) else f"{head}, {tail}"  # noqa: RUF001
+
+
+def spoken_spans(prompt: str) -> list[tuple[int, int]]:
+    """Character ranges (start, end) of a prompt that are to be spoken aloud: quotations, or a cloned voice's words."""
+    if prompt.startswith(_VOICE_TAG):
+        return [(len(_VOICE_TAG), len(prompt))]
+    return [match.span(1) for match in _QUOTED.finditer(prompt)]
+
+
+def _quote(text: str) -> str:
+    # A double quote inside the line would end the spoken span early.
+    return '"' + text.strip().replace('"', "'") + '"'

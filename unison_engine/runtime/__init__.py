@@ -1,0 +1,1 @@
+"""From conditioning to a wave with onnxruntime and numpy."""
