@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unison_engine.errors import BadArguments, UnknownAsset
+from unison_train.corpus.manifest import Clip, read_manifest, write_manifest
+
+SOUND = Clip(
+    path="a.flac", seconds=1.5, captions=("a bell rings", "a small bell"), label="bell", licence="CC0-1.0"
+)
+SPEECH = Clip(
+    path="b.flac",
+    seconds=2.25,
+    split="test",
+    transcript="hello world.",
+    speaker="joe",
+    gender="male",
+    source="piper",
+)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    for name in ("a.flac", "b.flac"):
+        (tmp_path / name).touch()
+    return tmp_path / "clips.jsonl"
+
+
+def test_rows_survive_a_round_trip_and_know_their_kind(manifest: Path) -> None:
+    write_manifest(manifest, [SOUND, SPEECH])
+    assert read_manifest(manifest) == [SOUND, SPEECH]
+    assert [clip.kind for clip in read_manifest(manifest)] == ["sound", "speech"]
+    assert [entry.name for entry in manifest.parent.iterdir() if entry.suffix == ".part"] == []
+
+
+def test_writing_replaces_an_older_manifest(manifest: Path) -> None:
+    write_manifest(manifest, [SOUND, SPEECH])
+    write_manifest(manifest, [SPEECH])
+    assert read_manifest(manifest) == [SPEECH]
+
+
+def test_a_user_may_write_one_caption_and_leave_out_what_has_a_default(manifest: Path) -> None:
+    manifest.write_text('{"path": "a.flac", "seconds": 3, "caption": "rain on a roof"}\n\n')
+    [clip] = read_manifest(manifest)
+    assert clip.captions == ("rain on a roof",)
+    assert (clip.kind, clip.split, clip.label) == ("sound", "train", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ('{"path": "a.flac", "seconds": 1, "caption": "x", "mood": "sad"}', "mood"),
+        ('{"path": "a.flac", "caption": "x"}', "seconds"),
+        ('{"path": "a.flac", "seconds": 0, "caption": "x"}', "seconds"),
+        ('{"path": "a.flac", "seconds": 1, "caption": "x", "split": "dev"}', "split"),
+        ('{"path": "a.flac", "seconds": 1}', "captions"),
+        ('{"path": "a.flac", "seconds": 1, "caption": "x", "transcript": "y"}', "transcript"),
+        ('{"path": "a.flac", "seconds": 1, "caption": "x", "captions": ["y"]}', "not both"),
+        ('{"path": "a.flac", "seconds": 1, "caption": "x", "gender": "male"}', "gender"),
+        ('{"path": "a.flac", "seconds": 1, "caption": ', "JSON"),
+        ('["a.flac"]', "dictionary|object"),
+    ],
+)
+def test_a_malformed_row_is_refused_with_its_line(manifest: Path, line: str, named: str) -> None:
+    manifest.write_text('{"path": "b.flac", "seconds": 1, "transcript": "yes"}\n' + line + "\n")
+    with pytest.raises(BadArguments, match=rf"line 2: .*({named})"):
+        read_manifest(manifest)
+
+
+def test_a_missing_clip_is_refused_with_its_line(manifest: Path) -> None:
+    write_manifest(manifest, [SOUND, SPEECH])
+    (manifest.parent / "b.flac").unlink()
+    with pytest.raises(UnknownAsset, match=r"line 2: b\.flac"):
+        read_manifest(manifest)
+
+
+def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownAsset, match=r"nothing\.jsonl"):
+        read_manifest(tmp_path / "nothing.jsonl")

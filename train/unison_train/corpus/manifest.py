@@ -1,0 +1,94 @@
+"""The manifest of a corpus: one JSON object a line, one line a clip, checked on reading and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unison_engine.errors import BadArguments, UnknownAsset
+
+
+class Clip(BaseModel):
+    """One audio file: a sound (with captions, and a class where known) or speech (with its transcript).
+
+    `path` is relative to the manifest, `seconds` the length of the file. `caption` is accepted as a short
+    form of `captions` with one entry. Anything not listed here is refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    seconds: float = Field(gt=0)
+    split: Literal["train", "valid", "test"] = "train"
+    licence: str = "unknown"
+    source: str = "user"
+    captions: tuple[str, ...] = ()
+    label: str | None = None
+    transcript: str | None = None
+    speaker: str | None = None
+    gender: Literal["female", "male"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, row: Any) -> Any:
+        """Turn `caption` into `captions`."""
+        if isinstance(row, dict) and "caption" in row:
+            if "captions" in row:
+                raise ValueError("give caption or captions, not both")
+            row = {**row, "captions": (row["caption"],)}
+            del row["caption"]
+        return row
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Clip:
+        """Refuse a row that is neither a sound nor speech, or both."""
+        sound = bool(self.captions) or self.label is not None
+        speech = self.transcript is not None
+        if sound == speech:
+            raise ValueError("a clip has either captions (a sound) or a transcript (speech)")
+        if not speech and (self.speaker is not None or self.gender is not None):
+            raise ValueError("speaker and gender belong to speech, which needs a transcript")
+        return self
+
+    @property
+    def kind(self) -> Literal["sound", "speech"]:
+        """Whether the clip is a sound or speech."""
+        return "sound" if self.transcript is None else "speech"
+
+
+def read_manifest(path: Path) -> list[Clip]:
+    """Read every row of a manifest, in order.
+
+    Raises `UnknownAsset` if the manifest or a clip does not exist and `BadArguments` if a row is malformed;
+    both name the line.
+    """
+    if not path.is_file():
+        raise UnknownAsset(f"manifest {path} does not exist; build the corpus or give another path")
+    clips = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            clip = Clip.model_validate_json(line)
+        except ValidationError as error:
+            reasons = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}" for one in error.errors())
+            raise BadArguments(f"{path}, line {number}: {reasons.strip()}; correct the line") from error
+        if not (path.parent / clip.path).is_file():
+            raise UnknownAsset(f"{path}, line {number}: {clip.path} does not exist beside the manifest")
+        clips.append(clip)
+    return clips
+
+
+def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
+    """Write a manifest, replacing an older one at once."""
+    part = path.with_name(path.name + ".part")
+    part.write_text("".join(row(clip) for clip in clips), encoding="utf-8")
+    part.replace(path)
+
+
+def row(clip: Clip) -> str:
+    """Return the line of a manifest that describes `clip`, with its line feed."""
+    return clip.model_dump_json(exclude_defaults=True) + "\n"

@@ -1,0 +1,169 @@
+"""The speech half of the nano corpus: announcer sentences read by text-to-speech teachers."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnxruntime
+import soundfile
+from rich.progress import Progress
+
+from unison_engine.errors import BadArguments, UnknownAsset
+from unison_train.corpus.manifest import Clip, read_manifest, row
+from unison_train.corpus.phrases import phrases
+from unison_train.corpus.teachers import RATE, Kokoro, Piper, Teacher
+
+SEED = 2026
+HELD_OUT = 60
+"""Sentences that no training clip holds: the first half for the "valid" split, the second for "test"."""
+
+Split = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A teacher's voice.
+
+    `share` scales how many training sentences it reads, and `held_out` is how many of the held-out sentences
+    it reads, counted from the end of them, i.e. test sentences first.
+    """
+
+    name: str
+    gender: Literal["female", "male"]
+    teacher: type[Kokoro] | type[Piper]
+    licence: str
+    share: int = 1
+    held_out: int = 0
+
+
+JOE = Voice("joe", "male", Piper, "CC0-1.0", share=6, held_out=60)
+KOKORO = (
+    Voice("af_heart", "female", Kokoro, "Apache-2.0", held_out=45),
+    Voice("am_michael", "male", Kokoro, "Apache-2.0"),
+    Voice("af_bella", "female", Kokoro, "Apache-2.0"),
+    Voice("am_fenrir", "male", Kokoro, "Apache-2.0"),
+    Voice("bf_emma", "female", Kokoro, "Apache-2.0"),
+    Voice("bm_george", "male", Kokoro, "Apache-2.0"),
+    Voice("af_nova", "female", Kokoro, "Apache-2.0"),
+    Voice("am_eric", "male", Kokoro, "Apache-2.0"),
+    # Never trained on: speakers for tests of voice cloning.
+    Voice("af_sarah", "female", Kokoro, "Apache-2.0", share=0, held_out=25),
+    Voice("am_puck", "male", Kokoro, "Apache-2.0", share=0, held_out=25),
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One clip to make: `voice` reads `text` into `path`, which is relative to the manifest."""
+
+    voice: Voice
+    text: str
+    split: Split
+    path: str
+
+
+def plan(sentences_per_voice: int) -> list[Reading]:
+    """Return every reading, ordered so that an interrupted build leaves a balanced corpus.
+
+    Each training sentence is read by one voice only. "joe" reads held-out texts and a third of his sentences
+    first (he is fast), the Kokoro voices follow in turns, and the rest of joe comes last.
+    """
+    voices = (JOE, *KOKORO)
+    rng = np.random.default_rng(SEED)
+    pool = phrases(rng, HELD_OUT + sentences_per_voice * sum(voice.share for voice in voices))
+    held_out, position = pool[:HELD_OUT], HELD_OUT
+    readings: dict[str, list[Reading]] = {}
+    for voice in voices:
+        count = voice.share * sentences_per_voice
+        texts: list[tuple[str, Split]] = [
+            (text, "test" if 2 * index >= HELD_OUT else "valid") for index, text in enumerate(held_out)
+        ]
+        texts = texts[HELD_OUT - voice.held_out :][::-1]
+        texts += [(text, "train") for text in pool[position : position + count]]
+        position += count
+        readings[voice.name] = [
+            Reading(voice, text, split, f"speech/{voice.name}/{number:04d}.flac")
+            for number, (text, split) in enumerate(texts, start=1)
+        ]
+    joe = readings[JOE.name]
+    first = JOE.held_out + len(joe) // 3
+    turns = chain.from_iterable(zip_longest(*(readings[voice.name] for voice in KOKORO)))
+    return [*joe[:first], *(reading for reading in turns if reading is not None), *joe[first:]]
+
+
+def build_speech(out: Path, cache: Path, sentences_per_voice: int = 280, workers: int = 2) -> Path:
+    """Synthesise the clips into `out/speech` (24 kHz mono 16-bit FLAC) and list them in `out/speech.jsonl`.
+
+    Returns the manifest. A clip is listed as soon as it is written; a second call makes only what is missing.
+    `workers` processes of one thread each share the work. Raises `UnknownAsset` if a teacher, espeak-ng or a
+    worker fails, and `BadArguments` if `out` holds clips of other sentences.
+    """
+    manifest = out / "speech.jsonl"
+    done = {clip.path: clip.transcript for clip in read_manifest(manifest)} if manifest.is_file() else {}
+    readings = plan(sentences_per_voice)
+    if other := next((one.path for one in readings if done.get(one.path, one.text) != one.text), None):
+        raise BadArguments(f"{manifest} lists another sentence as {other}; build into an empty folder")
+    todo = [one for one in readings if one.path not in done]
+    out.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("spawn")
+    processes, receivers = [], []
+    for number in range(workers):
+        receiver, sender = context.Pipe(duplex=False)
+        arguments = (todo[number::workers], out, cache, sender)
+        process = context.Process(target=_read_aloud, args=arguments, daemon=True)
+        process.start()
+        sender.close()
+        processes.append(process)
+        receivers.append(receiver)
+    with manifest.open("a", encoding="utf-8") as file, Progress() as progress:
+        bar = progress.add_task("speech", total=len(todo))
+        while receivers:
+            ready = wait(receivers)
+            for receiver in [one for one in receivers if one in ready]:
+                try:
+                    clip: Clip = receiver.recv()
+                except EOFError:
+                    receivers.remove(receiver)
+                    continue
+                file.write(row(clip))
+                file.flush()
+                progress.advance(bar)
+    for process in processes:
+        process.join()
+        if process.exitcode != 0:
+            raise UnknownAsset(f"a speech worker ended with exit code {process.exitcode}; see above")
+    return manifest
+
+
+def _read_aloud(readings: Sequence[Reading], out: Path, cache: Path, sender: Connection) -> None:
+    """Make clips in a worker process and send their rows back; a closed connection means the end."""
+    onnxruntime.set_seed(SEED)  # the teachers draw noise inside their graphs
+    teachers: dict[type[Kokoro] | type[Piper], Teacher] = {}
+    for reading in readings:
+        voice = reading.voice
+        if voice.teacher not in teachers:
+            teachers[voice.teacher] = voice.teacher(cache, threads=1)
+        wave = teachers[voice.teacher].speak(reading.text, voice.name)
+        file = out / reading.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(file, wave, RATE, subtype="PCM_16", format="FLAC")
+        sender.send(
+            Clip(
+                path=reading.path,
+                seconds=round(len(wave) / RATE, 4),
+                split=reading.split,
+                licence=voice.licence,
+                source=f"{voice.teacher.__name__.lower()}:{voice.name}",
+                transcript=reading.text,
+                speaker=voice.name,
+                gender=voice.gender,
+            )
+        )
+    sender.close()
