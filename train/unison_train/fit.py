@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
-from unison_train.corpus.manifest import Clip, read_manifest
+from unison_train.corpus.manifest import read_manifest
 from unison_train.model.config import PRESETS
 from unison_train.synthesis.bank import ClipBank
 from unison_train.text import LanguageModel, StateCache
@@ -20,8 +21,33 @@ from unison_train.tuples import TupleStream
 def fit(
     config: TrainConfig, corpus: Path, autoencoder: Path, language_model: str, out: Path, device: torch.device
 ) -> None:
-    """Train as the recipe says; an unfinished run in `out` goes on where it was saved."""
+    """Train as the recipe says; an unfinished run in `out` goes on where it was saved.
+
+    Language-model states are kept in `out / "states"`.
+    """
+    preset = PRESETS[config.preset]
+    bank = load_bank(config, corpus, preset.layout.sample_rate, device)
+    model = LanguageModel(language_model, preset.network.depth, preset.network.text_clock, device)
+    generator = torch.Generator().manual_seed(config.run.seed)
+    checkpoint = Checkpoint.new(preset.network, preset.layout, Autoencoder.load(autoencoder), generator)
+    for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
+        module.to(device)
+    licences = Counter(clip.licence for clip in bank.clips)
+    checkpoint.record = {
+        "preset": config.preset,
+        "text": {"source": language_model, "sha256": model.sha256, "layers": model.layers},
+        "data": {
+            "clips": len(bank.clips),
+            "hours": round(sum(clip.seconds for clip in bank.clips) / 3600, 2),
+            "clips_by_licence": dict(sorted(licences.items())),
+            "clips_by_source": dict(sorted(Counter(clip.source for clip in bank.clips).items())),
+        },
+    }
+    stream = TupleStream(bank, preset.layout, config)
+    Trainer(checkpoint, config, stream, StateCache(model, out / "states"), out).run()
+
+
+def load_bank(config: TrainConfig, corpus: Path, sample_rate: int, device: torch.device) -> ClipBank:
+    """The training clips of the manifests that a recipe names."""
     clips = [clip for name in config.data.manifests for clip in read_manifest(corpus / name)]
-    train = [clip for clip in clips if clip.split == "train"]
-    print(f"{len(train)} clips, {sum(clip.seconds for clip in train) / 3600:.2f} h for training", flush=True)
-    ...
+    return ClipBank(corpus, [clip for clip in clips if clip.split == "train"], sample_rate, device)

@@ -71,6 +71,7 @@ class Kokoro:
         spoken = phonemes(text, "en-gb" if voice.startswith("b") else "en-us")
         for pair, letter in _KOKORO.items():
             spoken = spoken.replace(pair, letter)
+        spoken = re.sub("(.)\u0329", "\u1d4a\\1", spoken)  # a syllabic consonant: a short schwa before it
         ids = _ids(spoken, self._vocabulary)
         tokens = np.array([[0, *ids, 0]], dtype=np.int64)
         feed = {"tokens": tokens, "style": styles[len(ids) - 1], "speed": np.array([speed], np.float32)}

@@ -1,0 +1,70 @@
+"""A synthesizer without a network: seeded noise under a tone, made step by step. What the host's tests run in the worker."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unison_engine.conditioning import Conditioning
+from unison_engine.engine import BundleIdentity
+from unison_engine.errors import ModelMissing
+from unison_engine.layout import LatentLayout
+
+RATE = 24_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    stage: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class NoiseSynthesizer:
+    """Every step halves the noise; `step_seconds` is how long one takes."""
+
+    step_seconds: float = 0.0
+    layout: LatentLayout = LatentLayout(sample_rate=RATE, hop=960, channels=32, max_seconds=10.0)
+    bundle: BundleIdentity = BundleIdentity(name="noise", hash="0" * 64, steps=8, guidance=3.0)
+
+    def run(
+        self,
+        conditioning: Conditioning,
+        *,
+        seed: int,
+        steps: int | None = None,
+        guidance: float | None = None,
+        progress: Callable[[Any], None] | None = None,
+    ) -> NDArray[np.float32]:
+        samples = self.layout.samples(conditioning.seconds)
+        frequency = 100 + zlib.crc32(conditioning.prompt.encode()) % 1000
+        tone = 0.1 * np.sin(2 * np.pi * frequency * np.arange(samples) / RATE)
+        if conditioning.source is not None:
+            tone[: len(conditioning.source)] += conditioning.source[:samples]
+        noise = np.random.default_rng(seed).normal(0.0, 0.05 * (guidance or 1.0), samples)
+        steps = steps or self.bundle.steps
+        for step in range(1, steps + 1):
+            time.sleep(self.step_seconds)
+            noise *= 0.5
+            if progress:
+                progress(Progress("sample", step, steps))
+        return (tone + noise).astype(np.float32)
+
+
+def open_fast() -> NoiseSynthesizer:
+    return NoiseSynthesizer()
+
+
+def open_slow() -> NoiseSynthesizer:
+    return NoiseSynthesizer(step_seconds=0.05)
+
+
+def open_missing() -> NoiseSynthesizer:
+    raise ModelMissing("there is no bundle 'noise'; nothing was exported yet.")

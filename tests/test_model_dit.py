@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+from unison_engine.errors import BadArguments
+from unison_engine.runtime.text import TextClock
+from unison_train.model.config import PRESETS, DiTConfig
+from unison_train.model.dit import DiT, TextFusion
+from unison_train.model.functional import rotation, sinusoid
+
+from tests.vectors_io import backbone, close, states, tensors
+
+SMALL = DiTConfig(latent_channels=4, width=64, heads=2, depth=2, rotary=24, text_width=20, patch_kernel=3)
+
+
+def split(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    channels = x.shape[1] // 2
+    return x[:, :channels], x[:, channels:-1], x[:, -1:]
+
+
+def awake(config: DiTConfig) -> DiT:
+    """A network whose every weight matters: gates and output are no longer zero."""
+    generator = torch.Generator().manual_seed(1)
+    network = DiT(config).initialise(generator)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return network
+
+
+def inputs(config: DiTConfig, rows: int, frames: int, tokens: int) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    return {
+        "noisy": torch.randn(rows, config.latent_channels, frames, generator=generator),
+        "source": torch.randn(rows, config.latent_channels, frames, generator=generator),
+        "mask": torch.randint(3, (rows, 1, frames), generator=generator).float(),
+        "time": torch.rand(rows, generator=generator),
+        "text": torch.randn(config.depth, rows, tokens, config.width, generator=generator),
+        "text_mask": torch.ones(rows, tokens),
+        "text_position": 3.7 * torch.arange(tokens).expand(rows, tokens),
+    }
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+@torch.no_grad()
+def test_forward(name: str) -> None:
+    dit, fusion = backbone(name)
+    vectors = tensors(f"backbone/{name}_forward")
+    hidden: list[Tensor] = []
+    for module in (dit.patch, *dit.blocks):
+        module.register_forward_hook(lambda module, inputs, output: hidden.append(output))
+    out = dit(*split(vectors["x"]), vectors["t"], fusion(states(vectors)), vectors["omni_mask"])
+    close(sinusoid(vectors["t"]), vectors["time_sinusoid"], 1e-6)
+    cosine, _ = rotation(torch.arange(out.shape[2]), dit.config.rotary, dit.config.head_width, 10_000.0)
+    close(cosine.repeat_interleave(2, dim=1), vectors["rope_cos"], 1e-6)
+    close(dit.time_vector(vectors["t"]), vectors["time_vec"])
+    close(hidden[0], vectors["patch_embed"])
+    for block, state in enumerate(hidden[1:]):
+        close(state, vectors[f"hidden.double_{block}"])
+    close(out, vectors["out"])
+
+
+@torch.no_grad()
+def test_tokens_that_do_not_count_have_no_influence() -> None:
+    dit, fusion = backbone("a")
+    vectors = tensors("backbone/a_forward")
+    text_mask = vectors["omni_mask"]
+    scrambled = torch.where(text_mask[..., None] > 0, states(vectors), torch.tensor(77.0))
+    out = dit(*split(vectors["x"]), vectors["t"], fusion(scrambled), text_mask)
+    close(out, vectors["out"])
+
+
+def test_untrained_output_is_zero_and_source_unseen() -> None:
+    network = DiT(SMALL).initialise(torch.Generator().manual_seed(0))
+    assert network(**inputs(SMALL, 2, 9, 3)).abs().max() == 0
+    first = network.patch.inward
+    assert first.weight[:, 4:].abs().max() == 0
+    assert first.bias is not None and first.bias.abs().max() == 0
+    # Xavier uniform: bound sqrt(6 / (fan in + fan out)), fans over all channels and the kernel.
+    bound = (6 / ((2 * 4 + 1) * 7 + 64 * 7)) ** 0.5
+    assert 0.95 * bound < first.weight[:, :4].abs().max() <= bound
+    assert network.time_in.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert network.time_out.weight.std().item() == pytest.approx(0.02, rel=0.05)
+
+
+def test_initialisation_follows_the_generator() -> None:
+    first, second, other = (DiT(SMALL).initialise(torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    assert all(torch.equal(one, two) for one, two in pairs)
+    assert not torch.equal(first.blocks[0].mlp_in.weight, other.blocks[0].mlp_in.weight)
+
+
+@torch.no_grad()
+def test_padding_does_not_change_real_frames() -> None:
+    network, batch = awake(SMALL), inputs(SMALL, 2, 23, 5)
+    frame_mask = torch.ones(2, 23, dtype=torch.bool)
+    frame_mask[1, 14:] = False
+    padded = network(**batch, frame_mask=frame_mask)
+    short = {name: x[..., :14] if name in ("noisy", "source", "mask") else x for name, x in batch.items()}
+    close(padded[1, :, :14], network(**short)[1], 1e-5)
+    close(padded[0], network(**batch)[0], 1e-5)
+    assert (padded[1] - network(**batch)[1])[:, :14].abs().max() > 1e-2
+
+
+@torch.no_grad()
+def test_text_clock_places_tokens_in_time() -> None:
+    plain = awake(SMALL)
+    clocked = awake(dataclasses.replace(SMALL, text_clock=TextClock(offset=0.0, frames_per_character=1.0)))
+    batch = inputs(SMALL, 2, 23, 5)
+    early = clocked(**batch)
+    later = clocked(**batch | {"text_position": batch["text_position"] + 4.0})
+    assert (early - later).abs().max() > 1e-2
+    close(plain(**batch), plain(**batch | {"text_position": None}), 0.0)
+    # At frame 0 nothing is rotated, so the clocked network is the plain one.
+    close(clocked(**batch | {"text_position": torch.zeros(2, 5)}), plain(**batch), 1e-5)
+    with pytest.raises(BadArguments, match="text_position"):
+        clocked(**batch | {"text_position": None})
+
+
+def test_bfloat16_autocast_stays_close_and_has_gradients() -> None:
+    config = dataclasses.replace(PRESETS["nano"].network, depth=1, width=64, heads=1)
+    network, batch = awake(config), inputs(config, 2, 23, 5)
+    fusion = TextFusion(config)
+    batch["text"] = fusion(torch.randn(1, 2, 5, config.text_width, generator=torch.Generator().manual_seed(4)))
+    exact = network(**batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = network(**batch).float()
+    rounded.square().mean().backward()  # type: ignore[no-untyped-call]
+    assert (rounded - exact).norm() / exact.norm() < 0.05
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in (*network.parameters(), *fusion.parameters()))

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from unison_engine.errors import ModelMissing
+from unison_train.model.config import PRESETS
+from unison_train.model.dit import DiT, TextFusion
+from unison_train.model.official import from_official, official_parameters, official_shapes
+
+from tests.vectors_io import backbone_config, table, tensors
+
+PUBLISHED = {"d20s0-44k": ("D20S0", 620_775_464), "d24s0-16k": ("D24S0", 731_705_364)}
+
+
+@pytest.mark.parametrize("preset", PUBLISHED)
+def test_names_shapes_and_order(preset: str) -> None:
+    listed = table("tables/parameter_order")[PUBLISHED[preset][0]]["parameters"]
+    assert [[name, list(shape)] for name, shape in official_shapes(PRESETS[preset].network).items()] == listed
+
+
+@pytest.mark.parametrize("preset", PUBLISHED)
+def test_every_published_parameter_is_ours_or_left_out(preset: str) -> None:
+    config = PRESETS[preset].network
+    state = {name: torch.empty(shape, device="meta") for name, shape in official_shapes(config).items()}
+    kept, left_out = from_official(state, config)
+    with torch.device("meta"):
+        networks = {"dit": DiT(config), "fusion": TextFusion(config)}
+    ours = {f"{part}.{name}": p for part, network in networks.items() for name, p in network.named_parameters()}
+    assert {name: p.shape for name, p in kept.items()} == {name: p.shape for name, p in ours.items()}
+    assert len(left_out) == 3 * config.depth
+    assert all("txt_attn_q" in name for name in left_out)
+    total = sum(p.numel() for p in ours.values()) + sum(state[name].numel() for name in left_out)
+    assert total == official_parameters(config) == PUBLISHED[preset][1]
+
+
+def test_every_fault_is_named() -> None:
+    config, state = backbone_config("a"), tensors("backbone/a_weights")
+    state["time_in.mlp.0.weight"] = state["time_in.mlp.0.weight"][:3]
+    state["stranger"] = state.pop("time_in.mlp.0.bias")
+    with pytest.raises(ModelMissing) as caught:
+        from_official(state, config)
+    message = str(caught.value)
+    for fault in (
+        "missing time_in.mlp.0.bias",
+        "unexpected stranger",
+        "time_in.mlp.0.weight is [3, 256], not [64, 256]",
+    ):
+        assert fault in message

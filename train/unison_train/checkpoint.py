@@ -1,0 +1,86 @@
+"""A checkpoint: a folder with everything that inference and export need, and nothing that can run code.
+
+`model.safetensors` holds the averaged weights of the network under the names "dit." and "fusion.",
+`autoencoder.safetensors` and `autoencoder.json` the autoencoder, `config.json` the sizes and the record of the training.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from unison_engine.errors import ModelMissing
+from unison_engine.layout import LatentLayout
+from unison_engine.runtime.text import TextClock
+
+from unison_train.autoencoder.model import Autoencoder
+from unison_train.model.config import DiTConfig
+from unison_train.model.dit import DiT, TextFusion
+
+
+@dataclass
+class Checkpoint:
+    """Networks with their configuration.
+
+    Attributes:
+        config: sizes of the network.
+        layout: the latent grid.
+        dit, fusion: the network.
+        autoencoder: waves to latents and back.
+        record: how it was made; keys "preset", "text" (language model, its hash, layers) and "training".
+    """
+
+    config: DiTConfig
+    layout: LatentLayout
+    dit: DiT
+    fusion: TextFusion
+    autoencoder: Autoencoder
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def new(
+        cls, config: DiTConfig, layout: LatentLayout, autoencoder: Autoencoder, generator: torch.Generator
+    ) -> Checkpoint:
+        """An untrained network on the latents of an autoencoder."""
+        with torch.random.fork_rng(devices=[]):
+            # The parts that keep the framework's default initialisation draw from the global generator.
+            torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+            dit, fusion = DiT(config), TextFusion(config)
+        return cls(config, layout, dit.initialise(generator), fusion, autoencoder)
+
+    def save(self, folder: Path, record: dict[str, Any] | None = None) -> None:
+        """Write the checkpoint; every file appears under its name only when it is complete."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.autoencoder.save(folder)
+        weights = {f"dit.{name}": value.contiguous() for name, value in self.dit.state_dict().items()}
+        weights |= {f"fusion.{name}": value.contiguous() for name, value in self.fusion.state_dict().items()}
+        save_file(weights, folder / "model.partial")
+        (folder / "model.partial").replace(folder / "model.safetensors")
+        described = {"model": asdict(self.config), "layout": asdict(self.layout), **(record or self.record)}
+        (folder / "config.partial").write_text(json.dumps(described, indent=1) + "\n")
+        (folder / "config.partial").replace(folder / "config.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Checkpoint:
+        """Read what `save` wrote, on the CPU.
+
+        Raises:
+            ModelMissing: the folder holds no checkpoint.
+        """
+        if not (folder / "config.json").is_file():
+            raise ModelMissing(f"{folder} holds no checkpoint; make one with `unison-train run`.")
+        record = json.loads((folder / "config.json").read_text())
+        sizes = record.pop("model")
+        clock = sizes.pop("text_clock")
+        config = DiTConfig(**sizes, text_clock=None if clock is None else TextClock(**clock))
+        layout = LatentLayout(**record.pop("layout"))
+        dit, fusion = DiT(config), TextFusion(config)
+        weights = load_file(folder / "model.safetensors")
+        for name, module in (("dit.", dit), ("fusion.", fusion)):
+            own = {key.removeprefix(name): value for key, value in weights.items() if key.startswith(name)}
+            module.load_state_dict(own)
+        return cls(config, layout, dit, fusion, Autoencoder.load(folder), record)

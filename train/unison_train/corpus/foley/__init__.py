@@ -1,0 +1,1 @@
+"""Procedural sound: small physical and spectral recipes, seeded, captioned exactly because we know what we made."""

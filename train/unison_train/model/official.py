@@ -1,0 +1,109 @@
+"""The tensor names of the published checkpoints and what they are called here (UNISON, arXiv 2605.31530)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from unison_engine.errors import ModelMissing
+
+from unison_train.model.config import DiTConfig
+from unison_train.model.dit import DiT, TextFusion
+
+_PATCH = {
+    "img_in.proj.0.conv.weight": "dit.patch.inward.weight",
+    "img_in.proj.0.conv.bias": "dit.patch.inward.bias",
+    "img_in.proj.2.w1.conv.weight": "dit.patch.gate.weight",
+    "img_in.proj.2.w2.conv.weight": "dit.patch.outward.weight",
+    "img_in.proj.2.w3.conv.weight": "dit.patch.value.weight",
+}
+_TIME = {"time_in.mlp.0": "dit.time_in", "time_in.mlp.2": "dit.time_out"}
+_BLOCK = {
+    "img_mod.linear": "modulation.linear",
+    "img_attn_q": "attention.query",
+    "img_attn_k": "attention.key",
+    "img_attn_v": "attention.value",
+    "img_attn_q_norm": "attention.query_scale",
+    "img_attn_k_norm": "attention.key_scale",
+    "img_attn_proj": "attention.outward",
+    "img_mlp.fc1": "mlp_in",
+    "img_mlp.fc2": "mlp_out",
+    "txt_mod.linear": "text_modulation.linear",
+    "txt_attn_q": None,
+    "txt_attn_k": "attention.text_key",
+    "txt_attn_v": "attention.text_value",
+    "txt_attn_q_norm": None,
+    "txt_attn_k_norm": "attention.text_key_scale",
+}
+_FINAL = {"final_layer.linear": "dit.final", "final_layer.adaLN_modulation.1": "dit.final_modulation.linear"}
+
+
+def official_names(depth: int) -> dict[str, str | None]:
+    """Official name -> name here, in the official order of registration, which nameless EMA lists follow.
+
+    Names here start with `dit.` or `fusion.`. None marks the text queries: they exist in the files, but what they compute
+    is thrown away, so there is no tensor for them here.
+    """
+    names: dict[str, str | None] = dict(_PATCH)
+
+    def linear(official: str, ours: str | None) -> None:
+        for part in ("weight", "bias"):
+            names[f"{official}.{part}"] = None if ours is None else f"{ours}.{part}"
+
+    for official, ours in _TIME.items():
+        linear(official, ours)
+    for block in range(depth):
+        linear(f"deep_fusion_projs.{block}", f"fusion.projectors.{block}")
+    for block in range(depth):
+        for official, part in _BLOCK.items():
+            ours = None if part is None else f"dit.blocks.{block}.{part}"
+            if official.endswith("_norm"):
+                names[f"double_blocks.{block}.{official}.weight"] = ours
+            else:
+                linear(f"double_blocks.{block}.{official}", ours)
+    for official, ours in _FINAL.items():
+        linear(official, ours)
+    return names
+
+
+def official_shapes(config: DiTConfig) -> dict[str, tuple[int, ...]]:
+    """Shape of every tensor of an official checkpoint with these sizes, in the official order."""
+    with torch.device("meta"):
+        ours = nn.ModuleDict({"dit": DiT(config), "fusion": TextFusion(config)}).state_dict()
+    left_out = {
+        "txt_attn_q.weight": (config.width, config.width),
+        "txt_attn_q.bias": (config.width,),
+        "txt_attn_q_norm.weight": (config.head_width,),
+    }
+    return {
+        official: left_out[official.split(".", 2)[2]] if name is None else tuple(ours[name].shape)
+        for official, name in official_names(config.depth).items()
+    }
+
+
+def official_parameters(config: DiTConfig) -> int:
+    """Parameters of an official checkpoint with these sizes, text queries included."""
+    return sum(math.prod(shape) for shape in official_shapes(config).values())
+
+
+def from_official(state: Mapping[str, Tensor], config: DiTConfig) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of an official checkpoint under our names, and the official names that were left out.
+
+    Raises:
+        ModelMissing: tensors are missing, unexpected or of another shape; all are listed.
+    """
+    shapes = official_shapes(config)
+    faults = [f"missing {name}" for name in shapes if name not in state]
+    faults += [f"unexpected {name}" for name in state if name not in shapes]
+    faults += [
+        f"{name} is {list(state[name].shape)}, not {list(shape)}"
+        for name, shape in shapes.items()
+        if name in state and state[name].shape != shape
+    ]
+    if faults:
+        raise ModelMissing(f"the checkpoint is not of this size, choose the preset it was made for: {'; '.join(faults)}.")
+    names = official_names(config.depth)
+    kept = {ours: state[official] for official, ours in names.items() if ours is not None}
+    return kept, [official for official, ours in names.items() if ours is None]

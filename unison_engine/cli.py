@@ -1,0 +1,196 @@
+"""`unison`: run tasks, serve OSC, list what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from unison_engine.engine import Engine, Progress, Synthesizer, default_library, engine_version
+from unison_engine.errors import UnisonError
+from unison_engine.registry import load_registry
+from unison_engine.takes import TakeLibrary
+from unison_engine.tasks import Parameter, Task, parameters
+
+# What the command line does in its own way: -o, --play, and no queue to have a priority in.
+_HOST_FIELDS = {"out", "play", "priority"}
+
+_bundle = click.option("--bundle", default="nano", show_default=True, help="Bundle, by name or folder.")
+_library = click.option(
+    "--library", type=click.Path(path_type=Path), help="Folder of takes.  [default: Unison in your music folder]"
+)
+_device = click.option("--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]")
+
+
+class _Tasks(click.Group):
+    """One subcommand for every task of every plugin; they are looked up when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all tasks."""
+        return sorted(load_registry().tasks)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command of a task."""
+        return _task_command(load_registry().task(cmd_name))
+
+
+@click.group()
+@click.version_option(engine_version(), prog_name="unison")
+def cli() -> None:
+    """Make sounds from words, and serve them to audio programs over OSC."""
+
+
+@cli.group("run", cls=_Tasks)
+def run_group() -> None:
+    """Make one sound: `unison run TASK --help` lists what a task takes."""
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=7770, show_default=True, help="UDP port; 0 takes any free one.")
+@click.option("--verbose", is_flag=True, help="Log what goes on.")
+@_bundle
+@_library
+@_device
+def serve(host: str, port: int, verbose: bool, bundle: str, library: Path | None, device: str | None) -> None:
+    """Answer OSC until interrupted; prints one line when ready."""
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
+    asyncio.run(_serve(host, port, bundle, TakeLibrary(library or default_library()), device))
+
+
+@cli.command()
+def tasks() -> None:
+    """List the tasks, and the plugins that failed to load."""
+    registry = load_registry()
+    for task in registry.tasks.values():
+        taken = [_option_name(p) + ("" if p.required else "?") for p in parameters(task.request)]
+        click.echo(f"{task.name:18} {task.summary}\n{'':18} {' '.join(taken)}")
+    for plugin in registry.plugins:
+        if plugin.error:
+            click.echo(f"plugin {plugin.name} {plugin.version} failed: {plugin.error}", err=True)
+
+
+@cli.command()
+def devices() -> None:
+    """List the sound outputs; * marks the one used when none is named."""
+    from unison_engine.host.playback import list_outputs
+
+    for device in list_outputs():
+        mark = "*" if device.default else " "
+        click.echo(f"{mark} {device.name}  ({device.api}, {device.channels} channels, {device.rate:g} Hz)")
+
+
+def main() -> None:
+    """Entry point; an error that the user can mend ends as one line and exit status 1."""
+    try:
+        cli(prog_name="unison")
+    except UnisonError as error:
+        click.echo(f"unison: {error}", err=True)
+        sys.exit(1)
+
+
+def _task_command(task: Task[Any]) -> click.Command:
+    options: list[click.Parameter] = [
+        _option(parameter) for parameter in parameters(task.request) if parameter.name not in _HOST_FIELDS
+    ]
+    command = click.Command(task.name, params=options, callback=functools.partial(_run, task.name), help=task.summary)
+    own = [
+        click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
+        click.option("--play", is_flag=True, help="Play the sound when it is ready."),
+        _bundle,
+        _library,
+        _device,
+    ]
+    for decorate in reversed(own):
+        command = decorate(command)
+    command.params.sort(key=lambda option: option.name in {"bundle", "library", "device"})
+    return command
+
+
+def _option_name(parameter: Parameter) -> str:
+    return "--" + parameter.name.replace("_", "-")
+
+
+def _option(parameter: Parameter) -> click.Option:
+    kind = click.Choice(parameter.choices) if parameter.choices else parameter.kind
+    text = parameter.description + (f"  [{parameter.unit}]" if parameter.unit else "")
+    return click.Option(
+        [_option_name(parameter), parameter.name],
+        type=kind,
+        required=parameter.required,
+        default=parameter.default,
+        show_default=parameter.default is not None,
+        help=text,
+    )
+
+
+def _run(
+    task: str,
+    output: Path | None,
+    play: bool,
+    bundle: str,
+    library: Path | None,
+    device: str | None,
+    **arguments: object,
+) -> None:
+    engine = Engine.open(bundle, library)
+    with click.progressbar(length=1000, label=task, file=sys.stderr) as bar:
+
+        def advance(progress: Progress) -> None:
+            if progress.steps:
+                bar.update(1000 * progress.step // progress.steps - bar.pos)
+
+        given = {name: value for name, value in arguments.items() if value is not None}
+        take = engine.run(task, advance, **given)
+    path = take.path
+    if output:
+        shutil.copyfile(path, output)
+        path = output
+    click.echo(f"{path}  {take.seconds:.2f} s  {take.lufs:.1f} LUFS  seed {take.recipe.seed}")
+    if play:
+        _play(take.path, device)
+
+
+def _play(path: Path, device: str | None) -> None:
+    from unison_engine.audio import read_audio
+    from unison_engine.host.playback import open_output
+
+    output = open_output(device)
+    try:
+        output.play(read_audio(path, round(output.rate)), output.rate)
+        output.wait()
+    finally:
+        output.close()
+
+
+async def _serve(host: str, port: int, bundle: str, library: TakeLibrary, device: str | None) -> None:
+    from unison_engine.host.playback import open_output
+    from unison_engine.host.server import Server
+
+    output = open_output(device)
+    server = Server(functools.partial(_open_bundle, bundle), library, output, host, port)
+    async with server:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.
+                asyncio.get_running_loop().add_signal_handler(number, server.stopped.set)
+        address, opened_port = server.address
+        click.echo(
+            f"unison {engine_version()} is ready: osc.udp://{address}:{opened_port}, bundle {server.model}, "
+            f"takes in {library.folder}, sound to {output.name}"
+        )
+        await server.stopped.wait()
+
+
+def _open_bundle(bundle: str) -> Synthesizer:
+    # Called in the worker, the one process that loads the inference runtime.
+    from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
+
+    return BundleSynthesizer.open(bundle)

@@ -1,0 +1,164 @@
+"""The engine in one process: a bundle, the tasks, and a library of takes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from unison_engine.audio import Wave, crop_reference
+from unison_engine.conditioning import Conditioning, Mask
+from unison_engine.errors import PluginFailed, UnisonError
+from unison_engine.layout import LatentLayout
+from unison_engine.registry import Registry, load_registry
+from unison_engine.takes import Recipe, Take, TakeLibrary
+from unison_engine.tasks import Request, Task, TaskContext
+
+
+class Progress(Protocol):
+    """How far a synthesis is: `step` of `steps` in `stage`."""
+
+    @property
+    def stage(self) -> str:
+        """What is being done, in a word."""
+
+    @property
+    def step(self) -> int:
+        """Steps done in this stage."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of this stage."""
+
+
+class Synthesizer(Protocol):
+    """What turns conditioning into sound; `unison_engine.runtime.synthesis.Synthesizer` is the engine's own."""
+
+    @property
+    def layout(self) -> LatentLayout:
+        """The grid it works on."""
+
+    @property
+    def bundle(self) -> BundleIdentity:
+        """What it was made from, and its defaults."""
+
+    def run(
+        self,
+        conditioning: Conditioning,
+        *,
+        seed: int,
+        steps: int | None,
+        guidance: float | None,
+        progress: Callable[[Any], None] | None,
+    ) -> NDArray[np.float32]:
+        """Samples [n], mono at the layout's rate; `progress` may raise, which ends the run."""
+
+
+@dataclass(frozen=True)
+class BundleIdentity:
+    name: str
+    hash: str
+    steps: int
+    guidance: float
+
+
+def engine_version() -> str:
+    """Version of the installed engine; 0.0.0 when it runs from a source tree that was never installed."""
+    try:
+        return importlib.metadata.version("unison-engine")
+    except importlib.metadata.PackageNotFoundError:
+        return "0.0.0"
+
+
+def default_library() -> Path:
+    """Folder of takes where none is named: `Unison` in the user's music folder."""
+    return Path(platformdirs.user_music_dir()) / "Unison"
+
+
+def render(
+    task: Task[Any],
+    request: Request,
+    synthesizer: Synthesizer,
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[Wave, Recipe]:
+    """Make the sound of a request: [samples] mono at the synthesizer's rate, and the recipe of it.
+
+    The one path from request to sound, in process and in the host's worker alike.
+
+    Raises:
+        PluginFailed: the task's own code raised something that is not a `UnisonError`.
+    """
+    layout = synthesizer.layout
+    try:
+        conditioning = task.condition(request, TaskContext(layout))
+    except UnisonError:
+        raise
+    except Exception as error:
+        raise PluginFailed(
+            f"the task {task.name!r} failed with {type(error).__name__}: {error}; report it to the plugin's author."
+        ) from error
+    steps = request.steps or synthesizer.bundle.steps
+    guidance = synthesizer.bundle.guidance if request.guidance is None else request.guidance
+    wave = synthesizer.run(conditioning, seed=request.seed, steps=steps, guidance=guidance, progress=progress)
+    if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
+        wave = crop_reference(wave, len(conditioning.source), layout.hop, layout.sample_rate)
+    recipe = Recipe(
+        task=task.name,
+        request=request.model_dump(mode="json"),
+        prompt=conditioning.prompt,
+        seed=request.seed,
+        steps=steps,
+        guidance=guidance,
+        bundle=synthesizer.bundle.name,
+        bundle_hash=synthesizer.bundle.hash,
+        engine=engine_version(),
+        created=datetime.now(UTC),
+    )
+    return wave, recipe
+
+
+class Engine:
+    """Makes sounds in this process and keeps them.
+
+    >>> engine = Engine.open("nano")  # doctest: +SKIP
+    >>> engine.run("text_to_audio", prompt="rain on a tin roof", seconds=4, seed=7).path  # doctest: +SKIP
+    """
+
+    def __init__(self, synthesizer: Synthesizer, registry: Registry, library: TakeLibrary) -> None:
+        """Put the parts together; `Engine.open` finds them."""
+        self.synthesizer = synthesizer
+        self.registry = registry
+        self.library = library
+
+    @classmethod
+    def open(cls, bundle: str | Path = "nano", library: str | Path | None = None) -> Engine:
+        """Open a bundle by name or folder; takes go to `library`, or to `default_library()`.
+
+        Raises:
+            ModelMissing: the bundle is not there, or not whole.
+        """
+        # Imported here, so that the host's own process never loads the inference runtime.
+        from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
+
+        return cls(BundleSynthesizer.open(bundle), load_registry(), TakeLibrary(library or default_library()))
+
+    def run(self, task: str, progress: Callable[[Progress], None] | None = None, **arguments: object) -> Take:
+        """Make one sound; `arguments` are the fields of the task's request. `progress` may raise to give up.
+
+        Raises:
+            UnknownTask: there is no such task.
+            BadArguments: an argument is missing, unknown or out of range.
+            UnknownAsset: a recording does not exist.
+            TooLarge: more is asked for than the model makes in one piece.
+        """
+        chosen = self.registry.task(task)
+        request = chosen.parse(arguments, self.library.find)
+        wave, recipe = render(chosen, request, self.synthesizer, progress)
+        return self.library.save(wave, self.synthesizer.layout.sample_rate, recipe, request.out)

@@ -1,0 +1,20 @@
+"""The hooks a plugin may implement. A plugin is any module that an entry point of group `unison_engine` names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pluggy
+
+from unison_engine.tasks import Task
+
+PROJECT = "unison_engine"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def unison_register_tasks(register: Callable[[Task[Any]], None]) -> None:
+    """Call `register(task)` once for every task the plugin brings."""

@@ -1,0 +1,129 @@
+"""Jobs and the queue they wait in. Owned by the host's event loop; nothing here is shared between threads."""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from unison_engine.errors import QueueFull, UnisonError, UnknownJob
+from unison_engine.host.calls import Call
+from unison_engine.takes import Take
+from unison_engine.tasks import Request, Task
+
+MAX_QUEUED = 256
+MAX_REMEMBERED = 1000
+
+
+class State(enum.StrEnum):
+    """Where a job stands; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Nothing comes after this state."""
+        return self in (State.DONE, State.FAILED, State.CANCELLED)
+
+
+@dataclass(eq=False)
+class Job:
+    """One accepted request.
+
+    Attributes:
+        id: what clients call it.
+        task: what to make.
+        request: validated, with its seed.
+        call: the command that asked for it.
+        state: see `State`.
+        stage: what the worker is doing, in a word.
+        step: steps done in this stage.
+        steps: steps of this stage.
+        fraction: 0 to 1.
+        started: `time.monotonic` when it began to run.
+        cancel_wished: someone asked for its end; the worker has yet to notice.
+        take: the finished sound.
+        error: why it failed.
+    """
+
+    id: str
+    task: Task[Any]
+    request: Request
+    call: Call
+    state: State = State.QUEUED
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    fraction: float = 0.0
+    started: float = 0.0
+    cancel_wished: bool = False
+    take: Take | None = None
+    error: UnisonError | None = None
+
+    @property
+    def eta(self) -> float:
+        """Seconds left at the pace so far; -1 while there is nothing to judge by."""
+        if self.state is not State.RUNNING or not self.fraction:
+            return 0.0 if self.state.final else -1.0
+        return (time.monotonic() - self.started) * (1 - self.fraction) / self.fraction
+
+
+@dataclass
+class JobQueue:
+    """Waiting jobs by priority, first come first served within one; and the memory of all jobs."""
+
+    limit: int = MAX_QUEUED
+    waiting: list[Job] = field(default_factory=list)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    _count: int = 0
+
+    def add(self, task: Task[Any], request: Request, call: Call) -> Job:
+        """Enter a new job.
+
+        Raises:
+            QueueFull: too many are waiting.
+        """
+        if len(self.waiting) >= self.limit:
+            raise QueueFull(f"{self.limit} jobs are waiting already; try again later, or cancel some.")
+        self._count += 1
+        job = Job(f"job-{self._count}", task, request, call)
+        # Stable: a new job goes behind its equals.
+        place = next(
+            (i for i, other in enumerate(self.waiting) if other.request.priority < request.priority), len(self.waiting)
+        )
+        self.waiting.insert(place, job)
+        self.jobs[job.id] = job
+        self._forget()
+        return job
+
+    def take_next(self) -> Job | None:
+        """The job to run now, out of the queue."""
+        return self.waiting.pop(0) if self.waiting else None
+
+    def remove(self, job: Job) -> None:
+        """Take a waiting job out of the queue."""
+        self.waiting.remove(job)
+
+    def get(self, job_id: str) -> Job:
+        """A job, running, waiting or ended.
+
+        Raises:
+            UnknownJob: there never was one of this name, or it ended long ago.
+        """
+        if job_id not in self.jobs:
+            raise UnknownJob(f"there is no job {job_id!r}; /unison/job/list names those that are known.")
+        return self.jobs[job_id]
+
+    def position(self, job: Job) -> int:
+        """How many jobs wait in front of a waiting job."""
+        return self.waiting.index(job)
+
+    def _forget(self) -> None:
+        ended = [job.id for job in self.jobs.values() if job.state.final]
+        for job_id in ended[: max(0, len(self.jobs) - MAX_REMEMBERED)]:
+            del self.jobs[job_id]

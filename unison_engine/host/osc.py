@@ -1,0 +1,167 @@
+"""OSC 1.0 packets to messages and back.
+
+Messages are read by python-osc; what it accepts silently or does not survive (unknown type tags, bundle sizes below zero,
+endless nesting, text that is not UTF-8) is refused here first.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from pythonosc.osc_message import OscMessage, ParseError
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from unison_engine.errors import BadArguments
+
+MAX_REPLY_BYTES = 1024
+MAX_TEXT_BYTES = 600  # Leaves room in a reply for the address, the command and the job.
+MAX_DEPTH = 8
+
+Argument = str | int | float | bool | bytes | None
+
+_BUNDLE = b"#bundle\0"
+_TAGS = frozenset("ifsbhdtTFNIS")
+_NTP_TO_UNIX = 2_208_988_800  # Seconds from 1 January 1900 to 1970.
+_IMMEDIATELY = 1
+
+
+class MalformedPacket(BadArguments):
+    """The bytes are not an OSC packet."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message; `at` is the time tag of its bundle in Unix seconds, None for "now"."""
+
+    address: str
+    arguments: tuple[Argument, ...]
+    at: float | None = None
+
+
+def decode(packet: bytes) -> list[Message]:
+    """Messages of a packet in order, those of nested bundles included.
+
+    Raises:
+        MalformedPacket: the bytes are not OSC; nothing of the packet is to be used.
+    """
+    return _decode(packet, None, 0)
+
+
+def encode(address: str, *arguments: str | int | float) -> bytes:
+    """One message with arguments as s, i and f, which every client reads."""
+    builder = OscMessageBuilder(address)
+    for argument in arguments:
+        if isinstance(argument, str):
+            builder.add_arg(argument.encode("utf-8", "replace").decode(), "s")
+        else:
+            builder.add_arg(argument, "i" if isinstance(argument, int) else "f")
+    return builder.build().dgram
+
+
+def shorten(text: str, limit: int = MAX_TEXT_BYTES) -> str:
+    """Text of at most `limit` bytes of UTF-8; what was cut shows as an ellipsis."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= limit:
+        return text
+    return encoded[: limit - 3].decode("utf-8", "ignore") + "…"
+
+
+def integer(value: Argument, name: str) -> int:
+    """A whole number from any number type, since some clients send every number as a float.
+
+    Raises:
+        BadArguments: it is no number, or not whole.
+    """
+    number_ = number(value, name)
+    if number_ != math.floor(number_):
+        raise BadArguments(f"{name} is {value!r}; it must be a whole number.")
+    return int(number_)
+
+
+def number(value: Argument, name: str) -> float:
+    """A number from any number type.
+
+    Raises:
+        BadArguments: it is no finite number.
+    """
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise BadArguments(f"{name} is {value!r}; it must be a number (OSC type i, f, h or d).")
+    return value
+
+
+def text(value: Argument, name: str) -> str:
+    """A string.
+
+    Raises:
+        BadArguments: it is something else.
+    """
+    if not isinstance(value, str):
+        raise BadArguments(f"{name} is {value!r}; it must be text (OSC type s).")
+    return value
+
+
+def _decode(packet: bytes, outer: float | None, depth: int) -> list[Message]:
+    if packet.startswith(_BUNDLE):
+        return _decode_bundle(packet, outer, depth)
+    if packet.startswith(b"/"):
+        return [_decode_message(packet, outer)]
+    raise MalformedPacket(f"{packet[:16]!r} is neither an OSC message, which begins with '/', nor a bundle.")
+
+
+def _decode_bundle(packet: bytes, outer: float | None, depth: int) -> list[Message]:
+    if depth == MAX_DEPTH:
+        raise MalformedPacket(f"bundles are nested more than {MAX_DEPTH} deep.")
+    if len(packet) < 16:
+        raise MalformedPacket("the bundle ends inside its time tag.")
+    (tag,) = struct.unpack_from(">Q", packet, 8)
+    at = None if tag == _IMMEDIATELY else tag / 2**32 - _NTP_TO_UNIX
+    if outer is not None:
+        at = outer if at is None else max(at, outer)  # An inner bundle may not be earlier than its outer one.
+    messages: list[Message] = []
+    position = 16
+    while position < len(packet):
+        if position + 4 > len(packet):
+            raise MalformedPacket("the bundle ends inside the size of an element.")
+        (size,) = struct.unpack_from(">i", packet, position)
+        position += 4
+        if size <= 0 or position + size > len(packet):
+            raise MalformedPacket(f"an element of {size} bytes does not fit into the bundle's {len(packet)} bytes.")
+        messages += _decode(packet[position : position + size], at, depth + 1)
+        position += size
+    return messages
+
+
+def _decode_message(packet: bytes, at: float | None) -> Message:
+    tags = packet[_padded(packet, 0) :]
+    end = tags.find(b"\0")
+    if unknown := sorted({chr(tag) for tag in tags[1:end]} - _TAGS) if end > 0 else []:
+        raise MalformedPacket(f"argument types {' '.join(unknown)} are not taken here; send i, f, s, h, d, b, T or F.")
+    if end > 0:
+        # python-osc knows neither symbols nor impulses: both have an equal among the tags it does know.
+        known = tags[:end].replace(b"S", b"s").replace(b"I", b"T")
+        packet = packet[: len(packet) - len(tags)] + known + tags[end:]
+    try:
+        message = OscMessage(packet)
+    except (ParseError, ValueError, struct.error, IndexError, OverflowError) as error:
+        raise MalformedPacket(f"the message cannot be read: {error}") from error
+    return Message(message.address, tuple(_plain(value) for value in message), at)
+
+
+def _padded(packet: bytes, start: int) -> int:
+    end = packet.find(b"\0", start)
+    if end < 0:
+        raise MalformedPacket("the address has no end.")
+    return min(len(packet), (end // 4 + 1) * 4)
+
+
+def _plain(value: object) -> Argument:
+    if isinstance(value, float):
+        # A float32 stands for the shortest decimal that yields it: 4.3 was meant, not 4.300000190734863.
+        single = np.float32(value) if abs(value) < 3e38 else None
+        return float(str(single)) if single is not None and float(single) == value else value
+    return value if isinstance(value, (str, int, bytes)) else None
+
+

@@ -1,0 +1,195 @@
+"""Takes jobs from the queue to the worker, and finished sounds to the library and the output, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from unison_engine.audio import read_audio
+from unison_engine.errors import Cancelled, DeviceFailed, Interrupted, UnisonError, UnknownJob
+from unison_engine.host.calls import Call
+from unison_engine.host.jobs import Job, JobQueue, State
+from unison_engine.host.playback import Output
+from unison_engine.host.worker import Ready, Step, Worker
+from unison_engine.takes import Take, TakeLibrary
+from unison_engine.tasks import Request, Task
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Runs jobs. All methods belong to the event loop; blocking work goes to threads.
+
+    `changed(job)` is called when a job changes its state, `advanced(job)` when it went on by a step.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        library: TakeLibrary,
+        output: Output,
+        changed: Callable[[Job], None],
+        advanced: Callable[[Job], None],
+    ) -> None:
+        self.queue = JobQueue()
+        self.running: Job | None = None
+        self.counts = dict.fromkeys(State, 0)
+        self.ready: Ready | None = None
+        self._worker = worker
+        self._library = library
+        self._output = output
+        self._changed = changed
+        self._advanced = advanced
+        self._wake = asyncio.Event()
+        self._mean_seconds: float | None = None
+
+    async def start(self) -> None:
+        """Start the worker and wait until it has loaded the bundle.
+
+        Raises:
+            UnisonError: it could not.
+        """
+        self.ready = await asyncio.to_thread(self._worker.start)
+
+    async def run(self) -> None:
+        """Run jobs until cancelled."""
+        while True:
+            while job := self.queue.take_next():
+                await self._run(job)
+            self._wake.clear()
+            await self._wake.wait()
+
+    def stop(self) -> None:
+        """Fail whatever has not ended: the host is going down, and every job is owed an answer."""
+        unfinished = [*([self.running] if self.running else []), *self.queue.waiting]
+        self.queue.waiting.clear()
+        for job in unfinished:
+            job.error = Interrupted("the server shut down before the sound was finished; send the request again.")
+            self._end(job, State.FAILED)
+
+    def submit(self, task: Task[Any], request: Request, call: Call) -> Job:
+        """Queue a job.
+
+        Raises:
+            QueueFull: too many are waiting.
+        """
+        job = self.queue.add(task, request, call)
+        self._changed(job)
+        self._wake.set()
+        return job
+
+    def cancel(self, job_id: str) -> State:
+        """End a job before its time; a running one ends at its next step. Returns the state it was in.
+
+        Raises:
+            UnknownJob: there is none of this name that has not ended.
+        """
+        job = self.queue.get(job_id)
+        if job.state.final:
+            raise UnknownJob(f"{job_id} has ended: it is {job.state}; there is nothing left to cancel.")
+        if job.state is State.QUEUED:
+            self.queue.remove(job)
+            self._end(job, State.CANCELLED)
+            return State.QUEUED
+        job.cancel_wished = True
+        self._worker.cancel(job.id)
+        return State.RUNNING
+
+    @property
+    def model(self) -> str:
+        """Name of the bundle; empty while it has yet to load."""
+        return self.ready.bundle.name if self.ready else ""
+
+    @property
+    def model_state(self) -> str:
+        """What the worker is at: loading, ready, busy, or down."""
+        if not self._worker.alive:
+            return "down"
+        if self.running:
+            return "busy"
+        return "ready" if self.ready else "loading"
+
+    def eta(self, job: Job) -> float:
+        """Seconds until a waiting job is done, by the mean of those before; -1 while there were none."""
+        if self._mean_seconds is None:
+            return -1.0
+        return self._mean_seconds * (self.queue.position(job) + 1 + (self.running is not None))
+
+    async def _run(self, job: Job) -> None:
+        self.running = job
+        job.started = time.monotonic()
+        self._enter(job, State.RUNNING)
+        try:
+            job.take = await self._make(job)
+            if job.request.play:
+                await asyncio.to_thread(self._play, job.take, job.call.at)
+            self._end(job, State.DONE)
+        except Cancelled:
+            self._end(job, State.CANCELLED)
+        except UnisonError as error:
+            job.error = error
+            self._end(job, State.FAILED)
+            if isinstance(error, Interrupted):
+                await self._restart()
+        except Exception as error:
+            log.exception("%s failed", job.id)
+            job.error = UnisonError(f"{type(error).__name__}: {error}; the server's log has the details, report them.")
+            self._end(job, State.FAILED)
+        finally:
+            self.running = None
+        spent = time.monotonic() - job.started
+        if job.state is State.DONE:
+            self._mean_seconds = spent if self._mean_seconds is None else 0.7 * self._mean_seconds + 0.3 * spent
+
+    async def _make(self, job: Job) -> Take:
+        loop = asyncio.get_running_loop()
+
+        def report(step: Step) -> None:
+            loop.call_soon_threadsafe(self._step, job, step)
+
+        wave, recipe = await asyncio.to_thread(
+            self._worker.render,
+            job.id,
+            job.task.name,
+            job.request,
+            report,
+        )
+        if job.cancel_wished:
+            raise Cancelled("the job was cancelled after its last step.")
+        assert self.ready is not None
+        rate = self.ready.layout.sample_rate
+        return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out)
+
+    def _play(self, take: Take, at: float | None) -> None:
+        try:
+            self._output.play(read_audio(take.path, take.rate), take.rate, at)
+        except DeviceFailed as error:
+            raise DeviceFailed(f"{error} The sound itself is whole, in {str(take.path)!r}.") from error
+
+    def _step(self, job: Job, step: Step) -> None:
+        if job.cancel_wished:
+            self._worker.cancel(job.id)  # The first one may have come while the worker was between jobs.
+        job.stage, job.step, job.steps = step.stage, step.step, step.steps
+        job.fraction = step.step / step.steps if step.steps else 0.0
+        self._advanced(job)
+
+    async def _restart(self) -> None:
+        with contextlib.suppress(Interrupted):
+            try:
+                await self.start()
+            except UnisonError:
+                log.exception("the worker does not come back; the next job tries again")
+
+    def _enter(self, job: Job, state: State) -> None:
+        job.state = state
+        self._changed(job)
+
+    def _end(self, job: Job, state: State) -> None:
+        self.counts[state] += 1
+        if state is State.CANCELLED:
+            job.error = Cancelled("the job was cancelled.")
+        self._enter(job, state)
