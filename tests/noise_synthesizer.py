@@ -1,4 +1,4 @@
-"""A synthesizer without a network: seeded noise under a tone, made step by step. What the host's tests run in the worker."""
+"""A synthesizer without a network: seeded noise under a tone, step by step. The host's tests run it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
 
 RATE = 24_000
+LAYOUT = LatentLayout(sample_rate=RATE, hop=960, channels=32, max_seconds=10.0)
+IDENTITY = BundleIdentity(name="noise", hash="0" * 64, steps=8, guidance=3.0)
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class NoiseSynthesizer:
     """Every step halves the noise; `step_seconds` is how long one takes."""
 
     step_seconds: float = 0.0
-    layout: LatentLayout = LatentLayout(sample_rate=RATE, hop=960, channels=32, max_seconds=10.0)
-    bundle: BundleIdentity = BundleIdentity(name="noise", hash="0" * 64, steps=8, guidance=3.0)
+    layout: LatentLayout = LAYOUT
+    bundle: BundleIdentity = IDENTITY
 
     def run(
         self,
@@ -50,11 +52,13 @@ class NoiseSynthesizer:
             tone[: len(conditioning.source)] += conditioning.source[:samples]
         noise = np.random.default_rng(seed).normal(0.0, 0.05 * (guidance or 1.0), samples)
         steps = steps or self.bundle.steps
+        tell = progress or (lambda _: None)
+        tell(Progress("text", 0, 1))
         for step in range(1, steps + 1):
             time.sleep(self.step_seconds)
             noise *= 0.5
-            if progress:
-                progress(Progress("sample", step, steps))
+            tell(Progress("sampling", step, steps))
+        tell(Progress("decoding", 0, 1))
         return (tone + noise).astype(np.float32)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def test_a_run_gives_a_take_with_its_recipe(engine: Engine) -> None:
 
 def test_a_recipe_makes_the_same_sound_again(engine: Engine) -> None:
     first = engine.run("text_to_audio", prompt="rain", seconds=1.0)
-    again = engine.run(first.recipe.task, **first.recipe.request)
+    again = engine.run(first.recipe.task, **cast("dict[str, Any]", first.recipe.request))
     other = engine.run("text_to_audio", prompt="rain", seconds=1.0)
     assert np.array_equal(soundfile.read(first.path)[0], soundfile.read(again.path)[0])
     assert not np.array_equal(soundfile.read(first.path)[0], soundfile.read(other.path)[0])
@@ -40,7 +41,9 @@ def test_a_recipe_makes_the_same_sound_again(engine: Engine) -> None:
 def test_the_reference_is_cut_from_a_cloned_line(engine: Engine, tmp_path: Path) -> None:
     reference = tmp_path / "voice.wav"
     soundfile.write(reference, np.full(24_000, 0.25), 24_000)
-    take = engine.run("voice_clone", text="Go.", reference=str(reference), transcript="Stop.", seconds=2.0, seed=1)
+    take = engine.run(
+        "voice_clone", text="Go.", reference=str(reference), transcript="Stop.", seconds=2.0, seed=1
+    )
     # 1 s of reference and 0.1 s of silence are 26 400 samples: 27.5 frames of 960, rounded to the even 28.
     assert soundfile.info(take.path).frames == 24_000 + 2_400 + 48_000 - 28 * 960
     samples = soundfile.read(take.path)[0]
@@ -56,8 +59,8 @@ def test_progress_reaches_the_caller_who_may_give_up(engine: Engine) -> None:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        engine.run("text_to_audio", give_up, prompt="rain")
-    assert seen == [1, 2] and engine.library.list() == []
+        engine.run("text_to_audio", progress=give_up, prompt="rain")
+    assert seen == [0, 1, 2] and engine.library.list() == []
 
 
 def test_errors_name_what_to_mend(engine: Engine) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from tests.live_host import LiveHost, OscClient, message
 from tests.noise_synthesizer import NoiseSynthesizer, open_fast, open_missing, open_slow
-
 from unison_engine.engine import Engine
 from unison_engine.errors import BadArguments, ModelMissing
 from unison_engine.host.playback import NullOutput
@@ -58,7 +58,7 @@ def test_job_runs_from_ack_to_a_take_on_disk(host: LiveHost, client: OscClient) 
     assert take.lufs == pytest.approx(lufs, abs=1e-4)
     progress = [arguments for address, arguments in client.seen if address == "/unison/progress"]
     assert progress and all(p[0] == job and 0 <= p[1] <= 1 for p in progress)
-    assert progress[-1][1:5] == [1.0, "sample", 8, 8]
+    assert progress[-1][1:5] == [1.0, "decoding", 0, 1]
 
 
 def test_same_request_and_seed_give_the_same_samples_in_process_and_over_osc(
@@ -83,7 +83,12 @@ def test_same_request_and_seed_give_the_same_samples_in_process_and_over_osc(
         (RUN, (3, "rain", 1.0, "seed"), "bad_args", "without its other half"),
         (RUN, (3, "rain", 1.0, "seed", 1, "seed", 2), "bad_args", "given twice"),
         (RUN, (3, "rain", "four"), "bad_args", "valid number"),
-        ("/unison/run/scene_edit", (3, "/nowhere/rain.wav", "Add rain."), "unknown_asset", "/nowhere/rain.wav"),
+        (
+            "/unison/run/scene_edit",
+            (3, "/nowhere/rain.wav", "Add rain."),
+            "unknown_asset",
+            "/nowhere/rain.wav",
+        ),
         ("/unison/run/*", (3, "rain"), "unknown_address", "pattern"),
         ("/unison/job/cancel", (3, "job-999999"), "unknown_job", "job-999999"),
         ("/unison/job/cancel", (3,), "bad_args", "the job"),
@@ -253,7 +258,9 @@ def test_lists_end_with_their_count(client: OscClient) -> None:
     assert {"text_to_audio", "timeline"} <= {item[3] for item in items}
     assert any(item[5].startswith("s prompt, f seconds, [i seed]") for item in items)
     client.ask("/unison/plugin/list", 71, reply="/unison/end")
-    plugin = next(arguments for address, arguments in client.seen if arguments[:2] == ["/unison/plugin/list", 71])
+    plugin = next(
+        arguments for address, arguments in client.seen if arguments[:2] == ["/unison/plugin/list", 71]
+    )
     assert plugin[3] == "unison_plugins" and plugin[6:] == ["ok", "unison_register_tasks", ""]
 
 
@@ -338,7 +345,9 @@ def test_only_this_machine_is_served(tmp_path: Path) -> None:
         Server(open_fast, TakeLibrary(tmp_path), NullOutput(), host="0.0.0.0")
 
 
-@pytest.mark.skipif(not (shutil.which("oscsend") and shutil.which("oscdump")), reason="liblo-tools is not installed")
+@pytest.mark.skipif(
+    not (shutil.which("oscsend") and shutil.which("oscdump")), reason="liblo-tools is not installed"
+)
 def test_session_with_oscsend_and_oscdump(host: LiveHost) -> None:
     with OscClient(host.port) as probe:
         listen = probe.port

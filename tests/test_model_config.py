@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from unison_engine.errors import BadArguments
 from unison_train.model.config import PRESETS
 

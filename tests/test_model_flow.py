@@ -5,12 +5,12 @@ from typing import cast
 import pytest
 import torch
 from torch import Tensor
+
+from tests.vectors_io import backbone, close, states, table, tensors
 from unison_engine.runtime.sampler import euler, keep_reference, schedule
 from unison_train.model.dit import DiT
 from unison_train.model.flow import flow_matching_loss, guided_velocity, logit_normal
 from unison_train.model.official import official_names
-
-from tests.vectors_io import backbone, close, states, table, tensors
 
 RUNS = table("backbone/a_sampling")
 
@@ -26,7 +26,8 @@ def test_sampling(run: str) -> None:
         source, mask = vectors["source"], torch.ones(1, 1, 40)
     elif run.startswith("zs"):
         source, mask = vectors["zs.source_masked"], vectors["zs.mask"]
-    network = guided_velocity(dit, source, mask, fusion(states(vectors)), vectors["omni_mask"], None, RUNS[run]["cfg"])
+    text, text_mask = fusion(states(vectors)), vectors["omni_mask"]
+    network = guided_velocity(dit, source, mask, text, text_mask, None, RUNS[run]["cfg"])
     clamp = keep_reference(source, noise, (mask == 2).float()) if "inpaint" in run else None
     velocities, trajectory = [], [noise]
 
@@ -54,7 +55,7 @@ def test_schedule() -> None:
 
 @pytest.mark.parametrize("guidance, rows, scale", [(0.0, 3, 1.0), (1.0, 3, 1.0), (4.5, 6, 4.5)])
 def test_guidance_in_closed_form(guidance: float, rows: int, scale: float) -> None:
-    """A network whose velocity is the number of tokens that count: sampling moves by that number, times guidance."""
+    """With the number of tokens that count as velocity, sampling moves by that number times the guidance."""
     seen = []
 
     def network(noisy: Tensor, source: Tensor, mask: Tensor, time: Tensor, *text: Tensor | None) -> Tensor:
@@ -79,8 +80,9 @@ def test_training_loss_and_gradients() -> None:
     def velocity(noisy: Tensor, time: Tensor) -> Tensor:
         close(noisy, vectors["x_t"])
         text = fusion(states(vectors))
-        predicted.append(dit(noisy, vectors["source"], vectors["mask"], time, text, vectors["omni_mask"]))
-        return predicted[-1]
+        found: Tensor = dit(noisy, vectors["source"], vectors["mask"], time, text, vectors["omni_mask"])
+        predicted.append(found)
+        return found
 
     time = vectors["normal"].sigmoid()
     close(time, vectors["t"], 1e-6)

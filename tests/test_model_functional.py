@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import torch
-from unison_train.model.functional import rotate, rotation, sinusoid
 
 from tests.vectors_io import close, tensors
+from unison_train.model.functional import rotate, rotation, sinusoid
 
 
 def test_rotary_table() -> None:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from unison_train.model.layers import layer_indices
 
 from tests.vectors_io import table
+from unison_train.model.layers import layer_indices
 
 
 @pytest.mark.parametrize("case", table("tables/layer_selection"))

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+
+from tests.vectors_io import backbone_config, table, tensors
 from unison_engine.errors import ModelMissing
 from unison_train.model.config import PRESETS
 from unison_train.model.dit import DiT, TextFusion
 from unison_train.model.official import from_official, official_parameters, official_shapes
-
-from tests.vectors_io import backbone_config, table, tensors
 
 PUBLISHED = {"d20s0-44k": ("D20S0", 620_775_464), "d24s0-16k": ("D24S0", 731_705_364)}
 
@@ -25,7 +25,7 @@ def test_every_published_parameter_is_ours_or_left_out(preset: str) -> None:
     kept, left_out = from_official(state, config)
     with torch.device("meta"):
         networks = {"dit": DiT(config), "fusion": TextFusion(config)}
-    ours = {f"{part}.{name}": p for part, network in networks.items() for name, p in network.named_parameters()}
+    ours = {f"{part}.{name}": p for part in networks for name, p in networks[part].named_parameters()}
     assert {name: p.shape for name, p in kept.items()} == {name: p.shape for name, p in ours.items()}
     assert len(left_out) == 3 * config.depth
     assert all("txt_attn_q" in name for name in left_out)

@@ -43,7 +43,12 @@ def test_the_seven_tasks_are_registered() -> None:
     [
         ("text_to_audio", {"prompt": "rain", "seconds": 2}, "[Audio] rain", 2.0),
         ("text_to_speech", {"text": "Go.", "seconds": 2}, '[Speech] A female voice saying "Go."', 2.0),
-        ("text_to_speech", {"text": "x" * 14, "voice": "male"}, f'[Speech] A male voice saying "{"x" * 14}"', 1.6),
+        (
+            "text_to_speech",
+            {"text": "x" * 14, "voice": "male"},
+            f'[Speech] A male voice saying "{"x" * 14}"',
+            1.6,
+        ),
         ("text_to_speech", {"text": "x" * 900}, f'[Speech] A female voice saying "{"x" * 900}"', 10.0),
         (
             "speech_and_sound",
@@ -66,7 +71,9 @@ def test_words_alone(task: str, arguments: dict[str, object], prompt: str, secon
     assert conditioning.seconds == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(("task", "tag"), [("scene_edit", "[Edit] [Audio]"), ("speech_edit", "[Edit] [Speech]")])
+@pytest.mark.parametrize(
+    ("task", "tag"), [("scene_edit", "[Edit] [Audio]"), ("speech_edit", "[Edit] [Speech]")]
+)
 def test_edits_keep_the_length_of_their_source(tmp_path: Path, task: str, tag: str) -> None:
     chosen = load_registry().task(task)
     request = chosen.parse({"source": recording(tmp_path, 2.5), "instruction": "Add rain."})

@@ -75,7 +75,7 @@ def test_recordings_become_absolute_paths(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "hall.wav").touch()
     monkeypatch.chdir(tmp_path)
     assert BELL.parse({"metal": "iron", "room": "hall.wav"}).room == str(tmp_path / "hall.wav")
-    with pytest.raises(UnknownAsset, match="barn.wav"):
+    with pytest.raises(UnknownAsset, match=r"barn\.wav"):
         BELL.parse({"metal": "iron", "room": "barn.wav"})
     found = BELL.parse({"metal": "iron", "room": "take-1"}, find=lambda name: tmp_path / f"{name}.wav")
     assert found.room == str(tmp_path / "take-1.wav")
@@ -119,7 +119,7 @@ def test_a_failing_plugin_is_listed_and_the_rest_work(monkeypatch: pytest.Monkey
 def test_unknown_tasks_name_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = load_registry([plugin(monkeypatch, "bells", BELL)])
     assert registry.task("bell") is BELL
-    with pytest.raises(UnknownTask, match="did you mean 'bell'"):
+    with pytest.raises(UnknownTask, match=r"did you mean 'bell'\?"):
         registry.task("bel")
     with pytest.raises(UnknownTask, match="install unison-plugins"):
         load_registry([]).task("bell")

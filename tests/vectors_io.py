@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
 from unison_train.model.config import DiTConfig
 from unison_train.model.dit import DiT, TextFusion
 from unison_train.model.official import from_official

@@ -9,13 +9,16 @@ import logging
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from unison_engine.audio import read_audio
 from unison_engine.engine import Engine, Progress, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
+from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
 from unison_engine.tasks import Parameter, Task, parameters
@@ -25,9 +28,13 @@ _HOST_FIELDS = {"out", "play", "priority"}
 
 _bundle = click.option("--bundle", default="nano", show_default=True, help="Bundle, by name or folder.")
 _library = click.option(
-    "--library", type=click.Path(path_type=Path), help="Folder of takes.  [default: Unison in your music folder]"
+    "--library",
+    type=click.Path(path_type=Path),
+    help="Folder of takes.  [default: Unison in your music folder]",
 )
-_device = click.option("--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]")
+_device = click.option(
+    "--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]"
+)
 
 
 class _Tasks(click.Group):
@@ -62,8 +69,12 @@ def run_group() -> None:
 @_device
 def serve(host: str, port: int, verbose: bool, bundle: str, library: Path | None, device: str | None) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
-    asyncio.run(_serve(host, port, bundle, TakeLibrary(library or default_library()), device))
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s"
+    )
+    open_synthesizer = functools.partial(_open_bundle, bundle)
+    takes = TakeLibrary(library or default_library())
+    asyncio.run(serve_until_stopped(open_synthesizer, takes, open_output(device), host, port))
 
 
 @cli.command()
@@ -81,8 +92,6 @@ def tasks() -> None:
 @cli.command()
 def devices() -> None:
     """List the sound outputs; * marks the one used when none is named."""
-    from unison_engine.host.playback import list_outputs
-
     for device in list_outputs():
         mark = "*" if device.default else " "
         click.echo(f"{mark} {device.name}  ({device.api}, {device.channels} channels, {device.rate:g} Hz)")
@@ -101,9 +110,13 @@ def _task_command(task: Task[Any]) -> click.Command:
     options: list[click.Parameter] = [
         _option(parameter) for parameter in parameters(task.request) if parameter.name not in _HOST_FIELDS
     ]
-    command = click.Command(task.name, params=options, callback=functools.partial(_run, task.name), help=task.summary)
+    command = click.Command(
+        task.name, params=options, callback=functools.partial(_run, task.name), help=task.summary
+    )
     own = [
-        click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
+        click.option(
+            "-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."
+        ),
         click.option("--play", is_flag=True, help="Play the sound when it is ready."),
         _bundle,
         _library,
@@ -145,11 +158,10 @@ def _run(
     with click.progressbar(length=1000, label=task, file=sys.stderr) as bar:
 
         def advance(progress: Progress) -> None:
-            if progress.steps:
-                bar.update(1000 * progress.step // progress.steps - bar.pos)
+            bar.update(max(0, 1000 * progress.step // progress.steps - bar.pos))
 
         given = {name: value for name, value in arguments.items() if value is not None}
-        take = engine.run(task, advance, **given)
+        take = engine.run(task, progress=advance, **given)
     path = take.path
     if output:
         shutil.copyfile(path, output)
@@ -160,9 +172,6 @@ def _run(
 
 
 def _play(path: Path, device: str | None) -> None:
-    from unison_engine.audio import read_audio
-    from unison_engine.host.playback import open_output
-
     output = open_output(device)
     try:
         output.play(read_audio(path, round(output.rate)), output.rate)
@@ -171,21 +180,22 @@ def _play(path: Path, device: str | None) -> None:
         output.close()
 
 
-async def _serve(host: str, port: int, bundle: str, library: TakeLibrary, device: str | None) -> None:
-    from unison_engine.host.playback import open_output
+async def serve_until_stopped(
+    open_synthesizer: Callable[[], Synthesizer], library: TakeLibrary, output: Output, host: str, port: int
+) -> None:
+    """Serve until a client sends /unison/quit or the process is asked to end; say on stdout when ready."""
+    # Imported here, so that what needs no server starts sooner.
     from unison_engine.host.server import Server
 
-    output = open_output(device)
-    server = Server(functools.partial(_open_bundle, bundle), library, output, host, port)
-    async with server:
+    async with Server(open_synthesizer, library, output, host, port) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.
                 asyncio.get_running_loop().add_signal_handler(number, server.stopped.set)
-        address, opened_port = server.address
         click.echo(
-            f"unison {engine_version()} is ready: osc.udp://{address}:{opened_port}, bundle {server.model}, "
-            f"takes in {library.folder}, sound to {output.name}"
+            f"unison {engine_version()} is ready: osc.udp://{server.address[0]}:{server.address[1]}, "
+            f"bundle {server.model}, takes in {library.folder}, sound to {output.name}"
         )
+        sys.stdout.flush()
         await server.stopped.wait()
 
 

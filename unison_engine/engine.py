@@ -39,7 +39,7 @@ class Progress(Protocol):
 
 
 class Synthesizer(Protocol):
-    """What turns conditioning into sound; `unison_engine.runtime.synthesis.Synthesizer` is the engine's own."""
+    """What turns conditioning into sound; the engine's own is in `unison_engine.runtime.synthesis`."""
 
     @property
     def layout(self) -> LatentLayout:
@@ -63,6 +63,15 @@ class Synthesizer(Protocol):
 
 @dataclass(frozen=True)
 class BundleIdentity:
+    """What a synthesizer was made from.
+
+    Attributes:
+        name: of the bundle.
+        hash: SHA-256 of its manifest.
+        steps: of the sampler where a request names none.
+        guidance: scale where a request names none.
+    """
+
     name: str
     hash: str
     steps: int
@@ -102,7 +111,7 @@ def render(
         raise
     except Exception as error:
         raise PluginFailed(
-            f"the task {task.name!r} failed with {type(error).__name__}: {error}; report it to the plugin's author."
+            f"the task {task.name!r} failed with {type(error).__name__}: {error}; tell the plugin's author."
         ) from error
     steps = request.steps or synthesizer.bundle.steps
     guidance = synthesizer.bundle.guidance if request.guidance is None else request.guidance
@@ -149,7 +158,9 @@ class Engine:
 
         return cls(BundleSynthesizer.open(bundle), load_registry(), TakeLibrary(library or default_library()))
 
-    def run(self, task: str, progress: Callable[[Progress], None] | None = None, **arguments: object) -> Take:
+    def run(
+        self, task: str, /, *, progress: Callable[[Progress], None] | None = None, **arguments: object
+    ) -> Take:
         """Make one sound; `arguments` are the fields of the task's request. `progress` may raise to give up.
 
         Raises:

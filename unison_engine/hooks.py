@@ -1,4 +1,4 @@
-"""The hooks a plugin may implement. A plugin is any module that an entry point of group `unison_engine` names."""
+"""The hooks a plugin may implement. A plugin is a module named by an entry point of group `unison_engine`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The take library: a folder of sounds, each with the recipe that made it.
 
-`NAME.wav` is the sound, `NAME.json` all else, and NAME is the take's id. A take exists once its WAV has its name; the
-recipe is in place before that, so whatever is listed is whole.
+`NAME.wav` is the sound, `NAME.json` all else, and NAME is the take's id. A take exists once its WAV has its
+name; the recipe is in place before that, so whatever is listed is whole.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ class TakeLibrary:
     def save(self, wave: Wave, rate: int, recipe: Recipe, name: str | None = None) -> Take:
         """Write [samples] as 24-bit WAV, and the recipe; whole or not at all.
 
-        `name` is a wish for the file name. Where it is taken, and where there is none, a short id is appended: no take is
-        ever overwritten.
+        `name` is a wish for the file name. Where it is taken, and where there is none, a short id is
+        appended: no take is ever overwritten.
         """
         peak = float(np.max(np.abs(wave), initial=0.0))
         gain = 1.0 / peak if peak > 1.0 else 1.0
@@ -117,7 +117,9 @@ class TakeLibrary:
         )
         document = take.model_dump_json(indent=2).encode()
         _write_whole(take.path.with_suffix(".json"), lambda file: file.write(document))
-        _write_whole(take.path, lambda file: soundfile.write(file, level, rate, subtype="PCM_24", format="WAV"))
+        _write_whole(
+            take.path, lambda file: soundfile.write(file, level, rate, subtype="PCM_24", format="WAV")
+        )
         return take
 
     def get(self, take_id: str) -> Take:
@@ -129,12 +131,16 @@ class TakeLibrary:
         path = self.folder / f"{take_id}.wav"
         record = path.with_suffix(".json")
         if path.parent != self.folder or not path.is_file() or not record.is_file():
-            raise UnknownAsset(f"there is no take {take_id!r} in {str(self.folder)!r}; list the takes to see their ids.")
+            raise UnknownAsset(
+                f"there is no take {take_id!r} in {str(self.folder)!r}; list the takes to see their ids."
+            )
         return Take.model_validate({**json.loads(record.read_bytes()), "path": path})
 
     def list(self) -> builtins.list[Take]:
         """All takes, oldest first."""
-        return sorted((self.get(name) for name in self.ids()), key=lambda take: (take.recipe.created, take.id))
+        return sorted(
+            (self.get(name) for name in self.ids()), key=lambda take: (take.recipe.created, take.id)
+        )
 
     def ids(self) -> builtins.list[str]:
         """Ids of all takes, in no order."""
@@ -162,8 +168,13 @@ class TakeLibrary:
 
 
 def slug(text: str) -> str:
-    """A file name of plain letters, digits and hyphens from a prompt; tags in brackets are left out. At most 40 long."""
-    plain = unicodedata.normalize("NFKD", re.sub(r"\[[^\]]*\]", " ", text)).encode("ascii", "ignore").decode().lower()
+    """A file name of at most 40 letters, digits and hyphens from a prompt, without its tags in brackets."""
+    plain = (
+        unicodedata.normalize("NFKD", re.sub(r"\[[^\]]*\]", " ", text))
+        .encode("ascii", "ignore")
+        .decode()
+        .lower()
+    )
     words = "-".join(re.findall(r"[a-z0-9]+", plain))
     return words if len(words) <= MAX_SLUG else words[: MAX_SLUG + 1].rpartition("-")[0] or words[:MAX_SLUG]
 

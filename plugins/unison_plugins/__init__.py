@@ -7,7 +7,6 @@ from typing import Any
 
 from unison_engine.hooks import hookimpl
 from unison_engine.tasks import Task
-
 from unison_plugins import (
     scene_edit,
     speech_and_sound,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
+
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
 from unison_engine.tasks import Fixed, Request, Seconds, Task, TaskContext, Text
-
 from unison_plugins.voices import Voice
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
+
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
 from unison_engine.tasks import Fixed, Recording, Request, Task, TaskContext, Text
-
 from unison_plugins.sources import edit_source
 
 
@@ -26,4 +26,6 @@ def condition(request: SpeechEdit, context: TaskContext) -> Conditioning:
     return conditioning.speech_edit(edit_source(request.source, context), request.instruction, context.layout)
 
 
-TASK = Task("speech_edit", "Insert, delete or change the speech of a recording, or clean it.", SpeechEdit, condition)
+TASK = Task(
+    "speech_edit", "Insert, delete or change the speech of a recording, or clean it.", SpeechEdit, condition
+)

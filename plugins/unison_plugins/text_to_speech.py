@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
+
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
 from unison_engine.tasks import Fixed, Request, Seconds, Task, TaskContext, Text
-
 from unison_plugins.voices import Voice, spoken_seconds
 
 
@@ -17,7 +17,9 @@ class TextToSpeech(Request):
 
     text: Annotated[Text, Field(description="The words to say."), Fixed()]
     voice: Annotated[Voice, Field(description="Who says them."), Fixed()] = "female"
-    seconds: Annotated[Seconds | None, Field(description="Length; by the length of the text when left out.")] = None
+    seconds: Annotated[
+        Seconds | None, Field(description="Length; by the length of the text when left out.")
+    ] = None
 
 
 def condition(request: TextToSpeech, context: TaskContext) -> Conditioning:

@@ -6,6 +6,7 @@ import re
 from typing import Annotated
 
 from pydantic import Field
+
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
 from unison_engine.errors import BadArguments
@@ -20,7 +21,9 @@ class Timeline(Request):
 
     events: Annotated[
         Text,
-        Field(description='Start and end in seconds and a caption, parted by ";": "0.0-2.0 footsteps; 2.5-3.5 a door".'),
+        Field(
+            description='Start and end in seconds and a caption each: "0.0-2.0 footsteps; 2.5-3.5 a door".'
+        ),
         Fixed(),
     ]
     seconds: Annotated[Seconds, Field(description="Length of the sound."), Fixed()] = 10.0
@@ -40,7 +43,7 @@ def parse_events(text: str, seconds: float) -> list[Event]:
         event = Event(float(match["start"]), float(match["end"]), match["caption"].strip())
         if not event.start < event.end <= seconds:
             raise BadArguments(
-                f'"{part}" does not end after it starts and within the {seconds:g} s of the sound; mend its times.'
+                f'"{part}" must end after it starts and within the {seconds:g} s of the sound.'
             )
         events.append(event)
     if not events:

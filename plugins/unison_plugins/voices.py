@@ -12,5 +12,5 @@ Voice = Literal["female", "male"]
 
 
 def spoken_seconds(text: str, wish: float | None, longest: float) -> float:
-    """Length of a spoken line in seconds: the wish, or what `text` takes at reading speed, at most `longest`."""
+    """Length of a line in seconds: the wish, or what `text` takes at reading speed, at most `longest`."""
     return wish or min(longest, _PAUSE_SECONDS + len(text) / _CHARACTERS_PER_SECOND)

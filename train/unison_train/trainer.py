@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 from unison_engine.conditioning import Mask
 
@@ -57,7 +58,11 @@ class Trainer:
         self.device = next(self.network.parameters()).device
         settings = config.optimiser
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
+            self.network.parameters(),
+            settings.learning_rate,
+            settings.betas,
+            weight_decay=settings.weight_decay,
+            fused=True,
         )
         self.average = ExponentialMovingAverage(self.network.parameters(), settings.ema_decay)
         self.generator = torch.Generator(self.device).manual_seed(config.run.seed)
@@ -104,7 +109,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
         self.optimiser.step()
         self.average.update(self.network.parameters())
-        return float(loss), float(norm)
+        return float(loss.detach()), float(norm)
 
     def loss(self, batch: Batch) -> Tensor:
         """Flow-matching loss of a batch, averaged over valid frames."""
@@ -123,7 +128,7 @@ class Trainer:
             )
             return result.float()
 
-        with self._autocast():
+        with self._autocast(), self._attention():
             return flow_matching_loss(velocity, target, noise, moment, batch.valid)
 
     def save(self) -> None:
@@ -175,6 +180,10 @@ class Trainer:
         if self.config.run.precision == "bf16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
+
+    def _attention(self) -> Any:
+        # The fused kernel is the slower one on a CPU: a whole step takes 1.6 times as long with it.
+        return sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
 
     def _record(self) -> dict[str, Any]:
         return {

@@ -39,6 +39,7 @@ class ClientBook:
     """Registered clients by the address they send from."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start empty; `clock` gives seconds."""
         self._clock = clock
         self._clients: dict[Address, Client] = {}
         self._count = 0
@@ -53,11 +54,15 @@ class ClientBook:
         if port is not None and not 0 < port < 65536:
             raise BadArguments(f"the port is {port}; it must be between 1 and 65535.")
         if unknown := topics - TOPICS:
-            raise BadArguments(f"there is no topic {', '.join(sorted(unknown))}; the topics are {', '.join(TOPICS)}.")
+            raise BadArguments(
+                f"there is no topic {', '.join(sorted(unknown))}; the topics are {', '.join(TOPICS)}."
+            )
         self._expire()
         known = self._clients.get(source)
         if not known and len(self._clients) >= MAX_CLIENTS:
-            raise QueueFull(f"{MAX_CLIENTS} clients are registered already; have one send /unison/notify with 0.")
+            raise QueueFull(
+                f"{MAX_CLIENTS} clients are registered already; have one send /unison/notify with 0."
+            )
         self._count += known is None
         number = known.number if known else self._count - 1
         listens = source if port is None else (source[0], port)
@@ -78,8 +83,8 @@ class ClientBook:
     def destinations(self, source: Address) -> list[Address]:
         """Where replies to this address go.
 
-        A registered client gets them where it listens. Any other gets them where it sent from; so do, as copies, those
-        ports that were named from the same machine, since `oscsend` and its like send every message from a new port.
+        A registered client gets them where it listens. Any other gets them where it sent from, and copies go
+        to the ports named from the same machine, since `oscsend` sends every message from a new port.
         """
         self._expire()
         if client := self._clients.get(source):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unison_engine.engine import engine_version
-from unison_engine.errors import BadArguments, UnknownAddress, UnknownTask
+from unison_engine.errors import BadArguments, UnknownAddress
 from unison_engine.host import osc
 from unison_engine.host.agenda import Agenda
 from unison_engine.host.calls import Call
@@ -93,7 +93,9 @@ class Commands:
         if handler := self.table.get(call.command):
             return handler(call)
         if _PATTERN & set(call.command) or "//" in call.command:
-            raise UnknownAddress(f"{call.command} is a pattern; one stray star must start no work: name one command.")
+            raise UnknownAddress(
+                f"{call.command} is a pattern; one stray star must start no work: name one command."
+            )
         if call.command.startswith(RUN):
             self.registry.task(call.command.removeprefix(RUN))
         near = difflib.get_close_matches(call.command, self.table, n=1, cutoff=0.0)[0]
@@ -112,7 +114,9 @@ class Commands:
     def _run(self, task: Task[Any], call: Call) -> Answer:
         request = task.parse(named_arguments(parameters(task.request), call.arguments), self.library.find)
         job = self.scheduler.submit(task, request, call)
-        return Answer([call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))], final=False)
+        return Answer(
+            [call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))], final=False
+        )
 
     def _ping(self, call: Call) -> Answer:
         return Answer([call.reply("/unison/pong", engine_version(), time.monotonic() - self._started)])
@@ -211,7 +215,7 @@ def named_arguments(known: list[Parameter], arguments: Iterable[osc.Argument]) -
     pairs = values[len(fixed) :]
     if len(pairs) % 2:
         raise BadArguments(
-            f"after {', '.join(fixed)} come pairs of a name and a value; {pairs[-1]!r} is left over without its other half."
+            f"after {', '.join(fixed)} come pairs of name and value; {pairs[-1]!r} is without its other half."
         )
     for name, value in zip(pairs[::2], pairs[1::2], strict=True):
         if not isinstance(name, str) or name in named:

@@ -94,7 +94,8 @@ class JobQueue:
         job = Job(f"job-{self._count}", task, request, call)
         # Stable: a new job goes behind its equals.
         place = next(
-            (i for i, other in enumerate(self.waiting) if other.request.priority < request.priority), len(self.waiting)
+            (i for i, other in enumerate(self.waiting) if other.request.priority < request.priority),
+            len(self.waiting),
         )
         self.waiting.insert(place, job)
         self.jobs[job.id] = job

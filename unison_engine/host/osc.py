@@ -1,7 +1,7 @@
 """OSC 1.0 packets to messages and back.
 
-Messages are read by python-osc; what it accepts silently or does not survive (unknown type tags, bundle sizes below zero,
-endless nesting, text that is not UTF-8) is refused here first.
+Messages are read by python-osc. Bundles are taken apart here: its own parser never returns from an element of
+negative size, and recurses as deep as the sender likes.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ def _decode_bundle(packet: bytes, outer: float | None, depth: int) -> list[Messa
         (size,) = struct.unpack_from(">i", packet, position)
         position += 4
         if size <= 0 or position + size > len(packet):
-            raise MalformedPacket(f"an element of {size} bytes does not fit into the bundle's {len(packet)} bytes.")
+            raise MalformedPacket(
+                f"an element of {size} bytes does not fit into the bundle's {len(packet)} bytes."
+            )
         messages += _decode(packet[position : position + size], at, depth + 1)
         position += size
     return messages
@@ -138,7 +140,9 @@ def _decode_message(packet: bytes, at: float | None) -> Message:
     tags = packet[_padded(packet, 0) :]
     end = tags.find(b"\0")
     if unknown := sorted({chr(tag) for tag in tags[1:end]} - _TAGS) if end > 0 else []:
-        raise MalformedPacket(f"argument types {' '.join(unknown)} are not taken here; send i, f, s, h, d, b, T or F.")
+        raise MalformedPacket(
+            f"argument types {' '.join(unknown)} are not taken here; send i, f, s, h, d, b, T or F."
+        )
     if end > 0:
         # python-osc knows neither symbols nor impulses: both have an equal among the tags it does know.
         known = tags[:end].replace(b"S", b"s").replace(b"I", b"T")
@@ -163,5 +167,3 @@ def _plain(value: object) -> Argument:
         single = np.float32(value) if abs(value) < 3e38 else None
         return float(str(single)) if single is not None and float(single) == value else value
     return value if isinstance(value, (str, int, bytes)) else None
-
-

@@ -53,7 +53,7 @@ class Output(Protocol):
 
 
 class NullOutput:
-    """Plays to nobody by the clock; always there, so that machines without sound hardware run the same path."""
+    """Plays to nobody by the clock; machines without sound hardware run the same path through it."""
 
     name = "null"
     rate = NULL_RATE
@@ -61,7 +61,10 @@ class NullOutput:
     load = 0.0
     xruns = 0
 
-    def __init__(self, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Start silent; `clock` gives Unix seconds."""
         self._clock = clock
         self._sleep = sleep
         self._voices: list[tuple[float, int]] = []  # (start in Unix seconds, frames)
@@ -108,7 +111,9 @@ class PortAudioOutput:
             self._mixer = rtmixer.Mixer(device=index, channels=self._channels, samplerate=self.rate)
             self._mixer.start()
         except self._errors as error:
-            raise DeviceFailed(f"{self.name!r} does not open ({error}); `unison devices` lists the others.") from error
+            raise DeviceFailed(
+                f"{self.name!r} does not open ({error}); `unison devices` lists the others."
+            ) from error
         self.latency: float = float(self._mixer.latency)
         self._xruns = 0
         self._asked: Any = None
@@ -186,7 +191,9 @@ def list_outputs() -> list[Device]:
 
 
 def open_output(name: str | None = None) -> Output:
-    """Open an output by (part of) its name. None stands for the default device, or null, with a warning, if none works.
+    """Open an output by (part of) its name.
+
+    None stands for the default device; if that does not work, for null, with a warning.
 
     Raises:
         DeviceFailed: a device was named and is not there or does not open.
@@ -197,9 +204,13 @@ def open_output(name: str | None = None) -> Output:
         devices = list_outputs()
         matches = [d for d in devices if (d.default if name is None else name.lower() in d.name.lower())]
         if not matches:
-            raise DeviceFailed(f"there is no output {name!r}; there are: {', '.join(d.name for d in devices)}.")
+            raise DeviceFailed(
+                f"there is no output {name!r}; there are: {', '.join(d.name for d in devices)}."
+            )
         if matches[0].index < 0:
-            raise DeviceFailed("PortAudio finds no output device; connect one, or choose the device null on purpose.")
+            raise DeviceFailed(
+                "PortAudio finds no output device; connect one, or choose the device null on purpose."
+            )
         return PortAudioOutput(matches[0].index)
     except DeviceFailed as error:
         if name is not None:

@@ -1,4 +1,4 @@
-"""Takes jobs from the queue to the worker, and finished sounds to the library and the output, one after the other."""
+"""Takes jobs from the queue to the worker, and finished sounds to the library and the output, one by one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ log = logging.getLogger(__name__)
 class Scheduler:
     """Runs jobs. All methods belong to the event loop; blocking work goes to threads.
 
-    `changed(job)` is called when a job changes its state, `advanced(job)` when it went on by a step.
+    Attributes:
+        queue: jobs that wait, and the memory of all.
+        running: the job at the worker, if any.
+        counts: how many jobs ended in each final state.
+        ready: what the worker loaded; None until then.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Scheduler:
         changed: Callable[[Job], None],
         advanced: Callable[[Job], None],
     ) -> None:
+        """`changed` is called when a job changes its state, `advanced` when it went on by a step."""
         self.queue = JobQueue()
         self.running: Job | None = None
         self.counts = dict.fromkeys(State, 0)
@@ -68,7 +73,9 @@ class Scheduler:
         unfinished = [*([self.running] if self.running else []), *self.queue.waiting]
         self.queue.waiting.clear()
         for job in unfinished:
-            job.error = Interrupted("the server shut down before the sound was finished; send the request again.")
+            job.error = Interrupted(
+                "the server shut down before the sound was finished; send the request again."
+            )
             self._end(job, State.FAILED)
 
     def submit(self, task: Task[Any], request: Request, call: Call) -> Job:
@@ -137,13 +144,17 @@ class Scheduler:
                 await self._restart()
         except Exception as error:
             log.exception("%s failed", job.id)
-            job.error = UnisonError(f"{type(error).__name__}: {error}; the server's log has the details, report them.")
+            job.error = UnisonError(
+                f"{type(error).__name__}: {error}; the server's log has the details, report them."
+            )
             self._end(job, State.FAILED)
         finally:
             self.running = None
         spent = time.monotonic() - job.started
         if job.state is State.DONE:
-            self._mean_seconds = spent if self._mean_seconds is None else 0.7 * self._mean_seconds + 0.3 * spent
+            self._mean_seconds = (
+                spent if self._mean_seconds is None else 0.7 * self._mean_seconds + 0.3 * spent
+            )
 
     async def _make(self, job: Job) -> Take:
         loop = asyncio.get_running_loop()
@@ -174,7 +185,8 @@ class Scheduler:
         if job.cancel_wished:
             self._worker.cancel(job.id)  # The first one may have come while the worker was between jobs.
         job.stage, job.step, job.steps = step.stage, step.step, step.steps
-        job.fraction = step.step / step.steps if step.steps else 0.0
+        # Stages before and after sampling are one step each and count for nothing.
+        job.fraction = max(job.fraction, step.step / step.steps)
         self._advanced(job)
 
     async def _restart(self) -> None:

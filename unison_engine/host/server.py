@@ -1,4 +1,4 @@
-"""The live host: a UDP socket, the commands behind it, and everything they need, opened and closed together."""
+"""The live host: a UDP socket, the commands behind it, and all they need, opened and closed together."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ class Server(asyncio.DatagramProtocol):
             self.stopped.set,
         )
         self._syncs: list[tuple[Call, set[Job]]] = []
-        self._reported: dict[Job, tuple[float, bytes | None]] = {}  # When progress was sent, and what is held back.
+        self._reported: dict[
+            Job, tuple[float, bytes | None]
+        ] = {}  # When progress was sent, and what is held back.
         self._jobs: asyncio.Task[None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -96,9 +98,13 @@ class Server(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         try:
             try:
-                self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=self.address)
+                self._transport, _ = await loop.create_datagram_endpoint(
+                    lambda: self, local_addr=self.address
+                )
             except OSError as error:
-                raise BadArguments(f"cannot listen on {self.address} ({error}); choose another port.") from error
+                raise BadArguments(
+                    f"cannot listen on {self.address} ({error}); choose another port."
+                ) from error
             self.address = self._transport.get_extra_info("sockname")[:2]
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             await self._scheduler.start()
@@ -167,7 +173,9 @@ class Server(asyncio.DatagramProtocol):
             answer = Answer([call.fail(error)])
         except Exception as error:
             log.exception("%s failed", call.command)
-            unexpected = UnisonError(f"{type(error).__name__}: {error}; the server's log has the details, report them.")
+            unexpected = UnisonError(
+                f"{type(error).__name__}: {error}; the server's log has the details, report them."
+            )
             answer = Answer([call.fail(unexpected)])
         self._answer(call, answer)
 
@@ -241,7 +249,14 @@ class Server(asyncio.DatagramProtocol):
     def _outcome(self, job: Job) -> bytes:
         if job.state is State.DONE and (take := job.take):
             return job.call.done(
-                str(take.path), take.seconds, take.rate, take.channels, take.id, take.recipe.seed, take.lufs, job=job.id
+                str(take.path),
+                take.seconds,
+                take.rate,
+                take.channels,
+                take.id,
+                take.recipe.seed,
+                take.lufs,
+                job=job.id,
             )
         if job.state is State.CANCELLED:
             return job.call.cancelled(job.id, State.RUNNING if job.started else State.QUEUED)

@@ -1,7 +1,7 @@
 """Inference in a process of its own.
 
-The host's side is `Worker`; the child runs `serve`. Requests, progress and outcomes cross a pipe as plain data, audio
-crosses in shared memory that the host owns, so that a child may be killed at any moment and leaves nothing behind.
+The host's side is `Worker`; the child runs `serve`. Requests, progress and outcomes cross a pipe as plain
+data; audio crosses in shared memory that the host owns: a child killed at any moment leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Failed:
 class Worker:
     """The child process as the host sees it.
 
-    `start` and `render` block and are called from one thread at a time; `cancel` and `close` may be called from any thread.
+    `start` and `render` block, one at a time; `cancel` and `close` may be called from any thread meanwhile.
     """
 
     def __init__(self, open_synthesizer: Callable[[], Synthesizer]) -> None:
@@ -120,7 +120,9 @@ class Worker:
             if self._pipe:
                 self._pipe.close()
             ours, theirs = context.Pipe()
-            self._process = context.Process(target=serve, args=(theirs, self._open), name="unison-worker", daemon=True)
+            self._process = context.Process(
+                target=serve, args=(theirs, self._open), name="unison-worker", daemon=True
+            )
             self._process.start()
             # With the child's end open here as well, its death would never show.
             theirs.close()
@@ -135,7 +137,9 @@ class Worker:
     def render(
         self, job: str, task: str, request: Request, progress: Callable[[Step], None] | None = None
     ) -> tuple[Wave, Recipe]:
-        """Render one request: [samples] mono at the layout's rate, and its recipe. A dead child is replaced first.
+        """Render one request: [samples] mono at the layout's rate, and its recipe.
+
+        A dead child is replaced first.
 
         Raises:
             Interrupted: the child died while at it.
@@ -165,7 +169,7 @@ class Worker:
             self._send(Cancel(job))
 
     def close(self) -> None:
-        """Kill the child and reap it; a blocked `start` or `render` raises Interrupted. It holds nothing to be saved."""
+        """Kill the child, which holds nothing to save; a blocked `start` or `render` raises Interrupted."""
         with self._lock:
             self._closed = True
         if self._process:
@@ -192,7 +196,9 @@ class Worker:
         assert process is not None
         process.join(timeout=5)
         ended = f"with exit code {process.exitcode}" if process.exitcode is not None else "its connection"
-        return Interrupted(f"the inference worker ended {ended} before the sound was finished; send the request again.")
+        return Interrupted(
+            f"the inference worker ended {ended} before the sound was finished; send the request again."
+        )
 
 
 def serve(pipe: Connection, open_synthesizer: Callable[[], Synthesizer]) -> None:
@@ -232,7 +238,7 @@ class _Reporter:
             self._pipe.send(Step(progress.stage, progress.step, progress.steps))
             heard = [self._pipe.recv() for _ in iter(self._pipe.poll, False)]
         except (EOFError, OSError) as error:
-            raise SystemExit("the host is gone") from error
+            raise SystemExit from error  # The host is gone.
         if Cancel(self._job) in heard:
             raise Cancelled("the job was cancelled.")
 
@@ -241,7 +247,9 @@ def _deliver(wave: Wave, memory_name: str) -> int:
     memory = SharedMemory(memory_name)
     try:
         if 4 * len(wave) > memory.size:
-            raise TooLarge(f"the sound has {len(wave)} samples, more than the longest the model makes; report this.")
+            raise TooLarge(
+                f"the sound has {len(wave)} samples, more than the longest the model makes; report this."
+            )
         np.ndarray(len(wave), np.float32, memory.buf)[:] = wave
         return len(wave)
     finally:
@@ -252,7 +260,9 @@ def _failed(error: Exception) -> Failed:
     if isinstance(error, UnisonError):
         return Failed(error.code, str(error))
     log.error("unexpected error in the worker", exc_info=error)
-    return Failed(UnisonError.code, f"{type(error).__name__}: {error}; the server's log has the details, report them.")
+    return Failed(
+        UnisonError.code, f"{type(error).__name__}: {error}; the server's log has the details, report them."
+    )
 
 
 def _error(failed: Failed) -> UnisonError:

@@ -108,7 +108,7 @@ class AutoencoderTrainer:
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         distance = spectral_distance(made, wave)
         error = (made - wave).abs().mean()
-        losses = {"distance": float(distance), "divergence": float(divergence)}
+        losses = {"distance": distance.item(), "divergence": divergence.item()}
         total = distance + recipe.wave * error
         if not recipe.freeze_encoder:
             total = total + recipe.divergence * divergence
@@ -116,7 +116,7 @@ class AutoencoderTrainer:
             real = self.adversary(wave)
             fooled, matched = deceive_loss(real, self.adversary(made))
             total = total + recipe.fooled * fooled + recipe.matched * matched
-            losses |= {"fooled": float(fooled), "matched": float(matched)}
+            losses |= {"fooled": fooled.item(), "matched": matched.item()}
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -187,7 +187,7 @@ class AutoencoderTrainer:
         self.judge_optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.judge_optimiser.step()
-        return float(loss)
+        return loss.item()
 
     def _crop(self, indices: list[int], samples: int) -> Tensor:
         wave = self.bank.wave(indices[int(self.rng.integers(len(indices)))])

@@ -16,6 +16,7 @@ class Modulation(nn.Module):
     """Shifts, scales and gates from the time vector; all zero before training."""
 
     def __init__(self, width: int, parts: int) -> None:
+        """Width h and number of parts."""
         super().__init__()
         self.linear = nn.Linear(width, parts * width)
         self.parts = parts
@@ -30,6 +31,7 @@ class PatchEmbedding(nn.Module):
     """One token per latent frame: convolution, SiLU, gated convolutional MLP."""
 
     def __init__(self, config: DiTConfig) -> None:
+        """Sizes from the configuration."""
         super().__init__()
         width, inner, kernel = config.width, config.patch_width, config.patch_kernel
         self.inward = nn.Conv1d(2 * config.latent_channels + 1, width, 7, padding=3)
@@ -38,7 +40,7 @@ class PatchEmbedding(nn.Module):
         self.outward = nn.Conv1d(inner, width, kernel, padding=kernel // 2, bias=False)
 
     def forward(self, x: Tensor, frame_mask: Tensor | None) -> Tensor:
-        """[B, 2C + 1, T] -> [B, T, h]; padding is blanked before each convolution, so it looks like the end."""
+        """[B, 2C + 1, T] -> [B, T, h]; padding is blanked, so that it looks like the end."""
         x = F.silu(self.inward(_blank(x, frame_mask)))
         x = _blank(x, frame_mask)
         x = _blank(F.silu(self.gate(x)) * self.value(x), frame_mask)
@@ -51,9 +53,10 @@ def _blank(x: Tensor, frame_mask: Tensor | None) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Frames attend to frames and text. Text has keys and values only: its queries would never reach the output."""
+    """Frames attend to frames and text; text has no queries, as they would reach no output."""
 
     def __init__(self, config: DiTConfig) -> None:
+        """Sizes from the configuration."""
         super().__init__()
         width = config.width
         self.heads = config.heads
@@ -70,7 +73,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, text: Tensor, seen: Tensor, rotary: Rotation, text_rotary: Rotation | None
     ) -> Tensor:
-        """Frames [B, T, h] and text [B, S, h] -> [B, T, h]; `seen` [B, 1, 1, T + S] is True on keys that count."""
+        """Frames [B, T, h], text [B, S, h] -> [B, T, h]; `seen` [B, 1, 1, T + S]: keys that count."""
         query = rotate(rms_norm(self._split(self.query(x)), self.query_scale), *rotary)
         key = rotate(rms_norm(self._split(self.key(x)), self.key_scale), *rotary)
         text_key = rms_norm(self._split(self.text_key(text)), self.text_key_scale)
@@ -84,13 +87,14 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, h] -> [B, H, N, d]."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Block(nn.Module):
     """Double-stream block in the released form: text enters afresh in each and is not carried on."""
 
     def __init__(self, config: DiTConfig) -> None:
+        """Sizes from the configuration."""
         super().__init__()
         self.modulation = Modulation(config.width, 6)
         self.text_modulation = Modulation(config.width, 2)
@@ -107,9 +111,11 @@ class Block(nn.Module):
         rotary: Rotation,
         text_rotary: Rotation | None,
     ) -> Tensor:
-        """Frames [B, T, h] -> [B, T, h]; `text` [B, S, h] is normalised already, `vector` [B, h] is the time."""
+        """Frames [B, T, h] -> [B, T, h]; `text` [B, S, h] is normalised already, `vector` [B, h] is time."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(vector)
         text = modulate(text, *self.text_modulation(vector))
-        x = x + gate1 * self.attention(modulate(layer_norm(x), shift1, scale1), text, seen, rotary, text_rotary)
-        inner = F.gelu(self.mlp_in(modulate(layer_norm(x), shift2, scale2)), approximate="tanh")
-        return x + gate2 * self.mlp_out(inner)
+        frames = modulate(layer_norm(x), shift1, scale1)
+        x = x + gate1 * self.attention(frames, text, seen, rotary, text_rotary)
+        frames = modulate(layer_norm(x), shift2, scale2)
+        x = x + gate2 * self.mlp_out(F.gelu(self.mlp_in(frames), approximate="tanh"))
+        return x

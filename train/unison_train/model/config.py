@@ -22,8 +22,8 @@ class DiTConfig:
         text_width: hidden size of the language model.
         patch_kernel: kernel of the gated convolutions of the patch embedding.
         mlp_ratio: inner width of a block's MLP in units of h; also sizes the patch embedding.
-        rotary_base: the slowest of the rotary rates tends to 1 / `rotary_base` radians per frame.
-        text_clock: where spoken characters lie in time, for rotating text keys; None leaves text without position.
+        rotary_base: base of the rotary rates.
+        text_clock: when characters are spoken, for rotating text keys; None leaves text without position.
 
     Raises:
         BadArguments: heads do not divide the width, or `rotary` is odd or wider than a head.

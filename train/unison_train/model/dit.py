@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from unison_engine.errors import BadArguments
 
+from unison_engine.errors import BadArguments
 from unison_train.model.blocks import Block, Modulation, PatchEmbedding
 from unison_train.model.config import DiTConfig
 from unison_train.model.functional import SINUSOID_WIDTH, layer_norm, modulate, rotation, sinusoid
@@ -15,22 +15,26 @@ from unison_train.model.functional import SINUSOID_WIDTH, layer_norm, modulate, 
 class TextFusion(nn.Module):
     """Language-model states into text tokens, one projector per block.
 
-    It sees the prompt alone and so runs once per prompt; the first norm of the blocks has no weights and is part of it.
+    It sees the prompt alone and so runs once per prompt; the blocks' text norm has no weights and is in it.
     """
 
     def __init__(self, config: DiTConfig) -> None:
+        """Sizes from the configuration."""
         super().__init__()
-        self.projectors = nn.ModuleList(nn.Linear(config.text_width, config.width) for _ in range(config.depth))
+        linears = (nn.Linear(config.text_width, config.width) for _ in range(config.depth))
+        self.projectors = nn.ModuleList(linears)
 
     def forward(self, states: Tensor) -> Tensor:
         """States [depth, ..., S, text_width] -> text [depth, ..., S, h]."""
-        return torch.stack([layer_norm(projector(x)) for projector, x in zip(self.projectors, states, strict=True)])
+        pairs = zip(self.projectors, states, strict=True)
+        return torch.stack([layer_norm(projector(x)) for projector, x in pairs])
 
 
 class DiT(nn.Module):
     """Predicts noise - latent, the velocity of the flow at time t; t = 1 is noise."""
 
     def __init__(self, config: DiTConfig) -> None:
+        """Sizes from the configuration."""
         super().__init__()
         self.config = config
         self.patch = PatchEmbedding(config)
@@ -74,9 +78,10 @@ class DiT(nn.Module):
         text_rotary = None
         if config.text_clock is not None:
             if text_position is None:
-                raise BadArguments("text_position is missing; a network with a text clock needs it, [B, S] in frames.")
+                raise BadArguments("text_position is missing; with a text clock give it, [B, S] in frames.")
             # The added dimension is that of the heads.
-            text_rotary = rotation(text_position[:, None], config.rotary, config.head_width, config.rotary_base)
+            position = text_position[:, None]
+            text_rotary = rotation(position, config.rotary, config.head_width, config.rotary_base)
         if frame_mask is None:
             frame_mask = torch.ones_like(mask[:, 0], dtype=torch.bool)
         seen = torch.cat([frame_mask, text_mask > 0], dim=1)[:, None, None]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from unison_engine.runtime.sampler import guided
 
+from unison_engine.runtime.sampler import guided
 from unison_train.model.dit import DiT
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -37,7 +37,6 @@ def flow_matching_loss(
     return per_frame.mean() if valid is None else (per_frame * valid).sum() / valid.sum()
 
 
-
 def guided_velocity(
     network: DiT,
     source: Tensor,
@@ -49,8 +48,8 @@ def guided_velocity(
 ) -> Callable[[Tensor, float], Tensor]:
     """Velocity with classifier-free guidance, to sample with `unison_engine.runtime.sampler.euler`.
 
-    Both branches run as one batch, the unconditional one with no text token counted; guidance of 1 or less is one branch.
-    Shapes as in `DiT.forward`.
+    Both branches run as one batch, the unconditional one with no text token counted; with guidance of 1 or
+    less the conditional one runs alone. Shapes as in `DiT.forward`.
     """
     if guidance > 1:
         source, mask = torch.cat([source, source]), torch.cat([mask, mask])

@@ -1,4 +1,4 @@
-"""Formulas without weights; all work in float32 whatever the precision around them (UNISON, arXiv 2605.31530)."""
+"""Formulas without weights, computed in float32 whatever surrounds them (UNISON, arXiv 2605.31530)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ EPS = 1e-6
 def sinusoid(time: Tensor) -> Tensor:
     """Cosines, then sines, of t * 10000^(-i/128), [B] -> [B, 256]; t in [0, 1] is used as it is."""
     half = SINUSOID_WIDTH // 2
-    rates = torch.exp(torch.arange(half, device=time.device, dtype=torch.float32) * (-math.log(10_000) / half))
+    index = torch.arange(half, device=time.device, dtype=torch.float32)
+    rates = torch.exp(index * (-math.log(10_000) / half))
     angles = time.float()[:, None] * rates
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
@@ -25,14 +26,15 @@ def rotation(position: Tensor, rotary: int, head_width: int, base: float) -> tup
 
     Pair j of the first `rotary` dimensions turns by base^(-2j / rotary) per frame, the rest stays (angle 0).
     """
-    rates = base ** (-torch.arange(0, rotary, 2, device=position.device, dtype=torch.float32) / rotary)
+    index = torch.arange(0, rotary, 2, device=position.device, dtype=torch.float32)
+    rates = 1 / base ** (index / rotary)
     angles = position.float()[..., None] * F.pad(rates, (0, (head_width - rotary) // 2))
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Turn adjacent pairs (a, b) of the last dimension into (a cos - b sin, b cos + a sin); float32 out."""
-    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+    a, b = x.float().reshape(*x.shape[:-1], -1, 2).unbind(-1)
     return torch.stack([a * cosine - b * sine, b * cosine + a * sine], dim=-1).flatten(-2)
 
 

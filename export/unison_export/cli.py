@@ -1,0 +1,43 @@
+"""`unison-export`: checkpoints to bundles."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from unison_engine.bundle import Sampling
+from unison_engine.errors import UnisonError
+from unison_train.checkpoint import Checkpoint
+
+from unison_export.bundle import write_bundle
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+@app.callback()
+def _commands() -> None:
+    pass
+
+
+@app.command()
+def bundle(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder written by `unison-train run`.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
+    name: Annotated[str, typer.Option(help="Name of the bundle.")] = "nano",
+    steps: Annotated[int, typer.Option(help="Default number of sampler steps.")] = 24,
+    guidance: Annotated[float, typer.Option(help="Default guidance scale.")] = 3.0,
+) -> None:
+    """Write a bundle that the engine runs without torch."""
+    manifest = write_bundle(Checkpoint.load(checkpoint), out, name, Sampling(steps=steps, guidance=guidance))
+    for file in manifest.files:
+        print(f"{(out / file).stat().st_size / 1e6:8.1f} MB  {file}")
+
+
+def main() -> None:
+    """Entry point; an error a user can mend is one line, not a traceback."""
+    try:
+        app()
+    except UnisonError as error:
+        sys.exit(f"unison-export: {error}")

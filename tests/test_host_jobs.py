@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.test_tasks import BELL
+from unison_engine.errors import QueueFull, UnknownJob
+from unison_engine.host.calls import KEEP_SECONDS, Call, CallBook
+from unison_engine.host.clients import LEASE_SECONDS, ClientBook
+from unison_engine.host.jobs import MAX_REMEMBERED, Job, JobQueue, State
+
+CLIENT = ("127.0.0.1", 5000)
+
+
+def add(queue: JobQueue, priority: int = 0) -> Job:
+    request = BELL.parse({"metal": "iron", "priority": priority})
+    return queue.add(BELL, request, Call(CLIENT, "/unison/run/bell", 1, ()))
+
+
+def test_jobs_leave_by_priority_then_by_age() -> None:
+    queue = JobQueue()
+    jobs = [add(queue, priority) for priority in (0, 5, 0, 5, -1)]
+    assert [queue.position(job) for job in jobs] == [2, 0, 3, 1, 4]
+    assert [queue.take_next() for _ in range(6)] == [jobs[1], jobs[3], jobs[0], jobs[2], jobs[4], None]
+    assert queue.get(jobs[4].id) is jobs[4]
+
+
+def test_a_full_queue_says_so() -> None:
+    queue = JobQueue(limit=2)
+    first = add(queue)
+    add(queue)
+    with pytest.raises(QueueFull, match="2 jobs"):
+        add(queue)
+    queue.remove(first)
+    add(queue)
+
+
+def test_only_old_ended_jobs_are_forgotten() -> None:
+    queue = JobQueue(limit=2 * MAX_REMEMBERED)
+    jobs = [add(queue) for _ in range(MAX_REMEMBERED)]
+    jobs[3].state = State.DONE
+    add(queue)
+    assert queue.get(jobs[0].id) is jobs[0]
+    with pytest.raises(UnknownJob, match=jobs[3].id):
+        queue.get(jobs[3].id)
+
+
+def test_a_call_is_remembered_for_a_minute_after_its_last_reply() -> None:
+    now = 0.0
+    book = CallBook(clock=lambda: now)
+    first = Call(CLIENT, "/unison/ping", 1, ())
+    assert book.admit(first) is None
+    now = 10 * KEEP_SECONDS
+    assert book.admit(Call(CLIENT, "/unison/ping", 1, ())) is first
+    book.end(first)
+    now += KEEP_SECONDS - 1
+    assert book.admit(Call(CLIENT, "/unison/ping", 1, ())) is first
+    assert book.admit(Call(("127.0.0.1", 5001), "/unison/ping", 1, ())) is None
+    assert book.admit(Call(CLIENT, "/unison/status", 1, ())) is None
+    now += 2
+    assert book.admit(Call(CLIENT, "/unison/ping", 1, ())) is None
+
+
+def test_request_number_zero_is_never_a_repetition() -> None:
+    book = CallBook()
+    assert book.admit(Call(CLIENT, "/unison/ping", 0, ())) is None
+    assert book.admit(Call(CLIENT, "/unison/ping", 0, ())) is None
+
+
+def test_replies_go_where_a_client_listens() -> None:
+    now = 0.0
+    book = ClientBook(clock=lambda: now)
+    other, elsewhere = ("127.0.0.1", 5001), ("127.0.0.2", 5000)
+    assert book.destinations(CLIENT) == [CLIENT]
+    client = book.register(CLIENT, 9001, frozenset({"job"}))
+    assert client.number == 0 and book.register(CLIENT, 9001, frozenset({"job"})).number == 0
+    assert book.destinations(CLIENT) == [("127.0.0.1", 9001)]
+    assert book.destinations(other) == [other, ("127.0.0.1", 9001)]
+    assert book.destinations(elsewhere) == [elsewhere]
+    assert book.register(other, None, frozenset()).number == 1
+    assert book.destinations(other) == [other]
+    assert book.subscribers("job") == [("127.0.0.1", 9001)]
+    now = LEASE_SECONDS - 1
+    book.renew(CLIENT)
+    now = LEASE_SECONDS + 1
+    assert book.destinations(CLIENT) == [("127.0.0.1", 9001)] and book.subscribers("job")
+    book.drop(CLIENT)
+    assert book.destinations(CLIENT) == [CLIENT] and not book.subscribers("job")

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import random
+import struct
+
+import pytest
+from pythonosc.osc_bundle_builder import OscBundleBuilder
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from tests.live_host import message
+from unison_engine.errors import BadArguments
+from unison_engine.host import osc
+from unison_engine.host.osc import MalformedPacket, Message, decode, encode, shorten
+
+
+def test_messages_are_read_with_every_number_type() -> None:
+    builder = OscMessageBuilder("/a/b")
+    for value, tag in ((1, "i"), (2**40, "h"), (4.3, "f"), (4.3, "d"), ("ü", "s"), (b"\1\2", "b")):
+        builder.add_arg(value, tag)
+    builder.add_arg(True)
+    builder.add_arg(False)
+    expected = (1, 2**40, 4.3, 4.3, "ü", b"\1\2", True, False)
+    assert decode(builder.build().dgram) == [Message("/a/b", expected)]
+
+
+def test_symbols_and_impulses_are_read_as_text_and_true() -> None:
+    assert decode(b"/a\0\0,SIi\0\0\0\0abc\0\0\0\0\7") == [Message("/a", ("abc", True, 7))]
+
+
+def test_a_missing_tag_string_means_no_arguments() -> None:
+    assert decode(b"/a\0\0") == [Message("/a", ())]
+
+
+def test_bundles_carry_their_time_inwards() -> None:
+    inner = OscBundleBuilder(1_700_000_000)  # Earlier than the outer one, which is not allowed.
+    inner.add_content(OscMessage(message("/in", 2)))
+    outer = OscBundleBuilder(1_700_000_100)
+    outer.add_content(OscMessage(message("/out", 1)))
+    outer.add_content(inner.build())
+    assert decode(outer.build().dgram) == [
+        Message("/out", (1,), 1_700_000_100.0),
+        Message("/in", (2,), 1_700_000_100.0),
+    ]
+    now = b"#bundle\0" + struct.pack(">Qi", 1, len(message("/a"))) + message("/a")
+    assert decode(now) == [Message("/a", (), None)]
+
+
+@pytest.mark.parametrize(
+    ("packet", "told"),
+    [
+        (b"\0\0\0\0", "neither"),
+        (b"/a", "no end"),
+        (b"/a\0\0,r\0\0\0\0\0\0", "argument types r"),
+        (b"/a\0\0,b\0\0\x7f\xff\xff\xff", "cannot be read"),
+        (b"/a\0\0,s\0\0abcd", "cannot be read"),
+        (b"#bundle\0" + struct.pack(">Qi", 1, -4), "-4 bytes"),
+        (b"#bundle\0" + struct.pack(">Qi", 1, 0), "0 bytes"),
+        (b"#bundle\0" + struct.pack(">Q", 1) + b"\0\0", "inside the size"),
+    ],
+)
+def test_malformed_packets_are_explained(packet: bytes, told: str) -> None:
+    with pytest.raises(MalformedPacket, match=told):
+        decode(packet)
+
+
+def test_endless_nesting_is_refused() -> None:
+    packet = message("/a")
+    for _ in range(500):
+        packet = b"#bundle\0" + struct.pack(">Qi", 1, len(packet)) + packet
+    with pytest.raises(MalformedPacket, match="8 deep"):
+        decode(packet)
+
+
+def test_random_bytes_never_raise_anything_else() -> None:
+    rng = random.Random(2)
+    seeds = [message("/unison/ping", 1, 2.0, "three", b"four"), b"#bundle\0" + bytes(7) + b"\1", b"/\0\0\0,"]
+    read = 0
+    for _ in range(20_000):
+        packet = bytearray(rng.choice(seeds) + rng.randbytes(rng.randrange(12)))
+        for _ in range(rng.randrange(4)):
+            packet[rng.randrange(len(packet))] = rng.randrange(256)
+        try:
+            decode(bytes(packet))
+            read += 1
+        except MalformedPacket:
+            continue
+    assert 0 < read < 20_000
+
+
+def test_replies_use_the_three_common_types() -> None:
+    packet = encode("/a", "ü\udcff", 7, 0.5)
+    assert b",sif" in packet and OscMessage(packet).params == ["ü?", 7, 0.5]
+
+
+def test_text_is_cut_to_bytes() -> None:
+    assert shorten("short", 10) == "short"
+    assert shorten("ü" * 10, 10) == "üüü…" and len(shorten("ü" * 10, 10).encode()) <= 10
+
+
+def test_arguments_are_converted_or_refused() -> None:
+    assert osc.integer(7.0, "n") == osc.integer(True, "n") + 6 == 7
+    for value in (7.5, "7", None, float("inf"), float("nan"), b"7"):
+        with pytest.raises(BadArguments, match="n is"):
+            osc.integer(value, "n")
+    with pytest.raises(BadArguments, match="must be text"):
+        osc.text(7, "n")

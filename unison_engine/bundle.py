@@ -1,0 +1,176 @@
+"""The bundle: a folder with a manifest and graphs, everything hashed, nothing that can run code."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unison_engine.errors import ModelMissing
+from unison_engine.layout import LatentLayout
+from unison_engine.runtime.weights import WeightRecipe
+
+FORMAT_VERSION = 1
+MANIFEST = "bundle.json"
+DataType = Literal["float32", "int64"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorSpec(_Strict):
+    """One input or output of a graph; named sizes are free, numbers are fixed."""
+
+    dtype: DataType
+    shape: tuple[str | int, ...]
+
+
+class Graph(_Strict):
+    """One ONNX graph: its file, its tensors, how its weights are stored."""
+
+    file: str
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    weights: str
+
+
+class Clock(_Strict):
+    """See `unison_engine.runtime.text.TextClock`."""
+
+    offset: float
+    frames_per_character: float
+
+
+class Text(_Strict):
+    """How prompts are read: tokenizer file, system turn, clock, and the recipe of the language model's weights."""
+
+    tokenizer: str
+    system: str
+    clock: Clock | None
+    weights: WeightRecipe
+
+
+class Sampling(_Strict):
+    """Defaults of the sampler."""
+
+    steps: int
+    guidance: float
+
+
+class Layout(_Strict):
+    """See `unison_engine.layout.LatentLayout`."""
+
+    sample_rate: int
+    hop: int
+    channels: int
+    max_seconds: float
+
+
+class Manifest(_Strict):
+    """`bundle.json`. `card` is the model card: data, licences, hours, limits; free in form, for people to read.
+
+    `graphs` has the entries text_encoder, fusion, step, vae_encoder and vae_decoder; `files` the SHA-256 of each file.
+    """
+
+    format: int
+    name: str
+    licence: str
+    layout: Layout
+    blocks: int
+    text: Text
+    sampling: Sampling
+    graphs: dict[str, Graph]
+    card: dict[str, Any]
+    files: dict[str, str]
+
+
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        folder: where it lies.
+        manifest: its description.
+        hash: SHA-256 of the manifest, which holds the hash of everything else.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, digest: str) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.hash = digest
+
+    @classmethod
+    def open(cls, name_or_path: str | Path) -> Bundle:
+        """Open a shipped bundle by name, or a folder.
+
+        Raises:
+            ModelMissing: there is none, its format is newer than this engine, or a file is absent.
+        """
+        folder = find_bundle(name_or_path)
+        text = (folder / MANIFEST).read_bytes()
+        try:
+            manifest = Manifest.model_validate_json(text)
+        except ValidationError as error:
+            found = _format_of(text)
+            if found is not None and found > FORMAT_VERSION:
+                raise ModelMissing(
+                    f"{folder} has bundle format {found}, this engine knows {FORMAT_VERSION}; update unison-engine."
+                ) from None
+            raise ModelMissing(f"{folder / MANIFEST} cannot be read: {error}") from None
+        absent = [name for name in manifest.files if not (folder / name).is_file()]
+        if absent:
+            raise ModelMissing(f"the bundle {folder} is not whole: {', '.join(absent)} missing; fetch it again.")
+        return cls(folder, manifest, hashlib.sha256(text).hexdigest())
+
+    @property
+    def layout(self) -> LatentLayout:
+        """The latent grid."""
+        return LatentLayout(**self.manifest.layout.model_dump())
+
+    def graph(self, name: str) -> Path:
+        """File of a graph."""
+        return self.folder / self.manifest.graphs[name].file
+
+    def verify(self) -> None:
+        """Hash every file.
+
+        Raises:
+            ModelMissing: a file is not the one that was exported.
+        """
+        for name, expected in self.manifest.files.items():
+            if file_hash(self.folder / name) != expected:
+                raise ModelMissing(f"{self.folder / name} is damaged: its SHA-256 is not {expected[:12]}…; fetch it again.")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """Folder of a bundle given by name or by path.
+
+    Raises:
+        ModelMissing: no such bundle.
+    """
+    shipped = Path(__file__).parent / "bundles"
+    for folder in (shipped / str(name_or_path), Path(name_or_path).expanduser()):
+        if (folder / MANIFEST).is_file():
+            return folder
+    names = sorted(entry.parent.name for entry in shipped.glob(f"*/{MANIFEST}"))
+    raise ModelMissing(
+        f"no bundle {str(name_or_path)!r}; give a folder with a {MANIFEST}, or one of: {', '.join(names) or 'none'}."
+    )
+
+
+def _format_of(text: bytes) -> int | None:
+    class Versioned(BaseModel):
+        format: int
+
+    try:
+        return Versioned.model_validate_json(text).format
+    except ValidationError:
+        return None

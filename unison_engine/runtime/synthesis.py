@@ -1,0 +1,188 @@
+"""From conditioning to a wave: encode the prompt, sample a latent, decode it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from unison_engine.audio import Wave
+from unison_engine.bundle import Bundle
+from unison_engine.conditioning import Conditioning, Mask, mask_frames
+from unison_engine.engine import BundleIdentity
+from unison_engine.layout import LatentLayout
+from unison_engine.runtime.sampler import euler, guided
+from unison_engine.runtime.session import Session, physical_cores
+from unison_engine.runtime.text import PromptTokenizer, TextClock
+from unison_engine.runtime.weights import materialise
+
+PEAK = 0.99
+_PROMPTS_KEPT = 32
+
+Latent = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`step` of `steps` done in a stage: "text", "source", "sampling" or "decoding"."""
+
+    stage: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """A prompt as the step graph takes it: tokens [blocks, S, h] and positions [S] in frames."""
+
+    tokens: NDArray[np.float32]
+    positions: NDArray[np.float32]
+
+
+class Synthesizer:
+    """Runs a bundle on onnxruntime. Graphs are loaded when they are first needed."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        self._bundle = bundle
+        self._threads = threads or physical_cores()
+        self._texts: OrderedDict[str, Text] = OrderedDict()
+        self.layout: LatentLayout = bundle.layout
+        sampling = bundle.manifest.sampling
+        self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, sampling.steps, sampling.guidance)
+
+    @classmethod
+    def open(cls, bundle: str | Path, threads: int | None = None) -> Synthesizer:
+        """Open a bundle by name or folder and load what every request needs; `threads` None takes all cores.
+
+        Raises:
+            ModelMissing: see `Bundle.open`; also when the language model's weights cannot be had.
+        """
+        synthesizer = cls(Bundle.open(bundle), threads)
+        for part in (synthesizer.language_model, synthesizer.step, synthesizer.vae_decoder):
+            assert part is not None
+        return synthesizer
+
+    def run(
+        self,
+        conditioning: Conditioning,
+        *,
+        seed: int,
+        steps: int | None = None,
+        guidance: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Wave:
+        """Make the sound: [samples] at the layout's rate, for a cloned voice with the reference still in front.
+
+        The noise is `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat it.
+        A sound that would pass full scale is scaled to a peak of 0.99.
+
+        Raises:
+            BadArguments: `steps` or the length is out of range.
+            TooLarge: the length or the prompt is over what the model takes.
+        """
+        tell = progress or (lambda _: None)
+        samples = self.layout.samples(conditioning.seconds)
+        frames = self.layout.frames(samples)
+        tell(Progress("text", 0, 1))
+        text = self.text(conditioning.prompt)
+        tell(Progress("source", 0, 1))
+        mask = mask_frames(conditioning.mask, frames, self._source_samples(conditioning), samples)
+        source = self.source_latent(conditioning, frames, mask)
+        noise = np.random.default_rng(seed).standard_normal((1, self.layout.channels, frames), dtype=np.float32)
+        defaults = self._bundle.manifest.sampling
+        count = defaults.steps if steps is None else steps
+        velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance)
+        latent = euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
+        tell(Progress("decoding", 0, 1))
+        wave = self.vae_decoder(latent=latent)[0, :samples]
+        peak = float(np.abs(wave).max())
+        return np.asarray(wave * np.float32(PEAK / peak) if peak > PEAK else wave, dtype=np.float32)
+
+    def text(self, prompt: str) -> Text:
+        """Tokens of a prompt; the last prompts are remembered."""
+        if prompt not in self._texts:
+            tokens = self.tokenize(prompt)
+            states = self.language_model(input_ids=np.array([tokens.ids], dtype=np.int64))[:, -tokens.kept :]
+            self._texts[prompt] = Text(self.fusion(states=states), tokens.positions)
+            if len(self._texts) > _PROMPTS_KEPT:
+                self._texts.popitem(last=False)
+        self._texts.move_to_end(prompt)
+        return self._texts[prompt]
+
+    def source_latent(self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32]) -> Latent:
+        """Latent of the source [1, C, T]; zeros without one, and behind a reference."""
+        if conditioning.source is None:
+            return np.zeros((1, self.layout.channels, frames), dtype=np.float32)
+        wave = np.zeros((1, frames * self.layout.hop), dtype=np.float32)
+        heard = conditioning.source[: wave.shape[1]]
+        wave[0, : len(heard)] = heard
+        latent: Latent = self.vae_encoder(wave=wave)
+        return latent * (mask == Mask.REFERENCE) if conditioning.mask is Mask.REFERENCE else latent
+
+    def velocity(
+        self, text: Text, source: Latent, mask: NDArray[np.float32], guidance: float
+    ) -> Callable[[Latent, float], Latent]:
+        """Guided velocity of the flow; both branches are one batch, a guidance of 1 or less needs only one."""
+        rows = 2 if guidance > 1 else 1
+        fixed = {
+            "source": np.repeat(source, rows, 0),
+            "mask": np.tile(mask, (rows, 1, 1)).astype(np.float32),
+            "text": np.repeat(text.tokens[:, None], rows, 1),
+            "text_mask": np.zeros((rows, len(text.positions)), np.float32),
+            "text_position": np.tile(text.positions, (rows, 1)),
+        }
+        # The second row sees no text at all.
+        fixed["text_mask"][0] = 1
+
+        def evaluate(noisy: Latent, time: float) -> Latent:
+            found = self.step(noisy=np.repeat(noisy, rows, 0), time=np.full(rows, time, np.float32), **fixed)
+            return guided(found[:1], found[1:], np.float32(guidance)) if rows == 2 else found
+
+        return evaluate
+
+    @cached_property
+    def tokenize(self) -> PromptTokenizer:
+        """Prompt to token ids and positions."""
+        text = self._bundle.manifest.text
+        clock = None if text.clock is None else TextClock(**text.clock.model_dump())
+        return PromptTokenizer(Tokenizer.from_file(str(self._bundle.folder / text.tokenizer)), clock, text.system)
+
+    @cached_property
+    def language_model(self) -> Session:
+        """Graph `text_encoder`, beside its assembled weights."""
+        graph = self._bundle.graph("text_encoder")
+        data = materialise(self._bundle.manifest.text.weights, graph.with_suffix(".data").name)
+        return Session(graph, self._threads, data)
+
+    @cached_property
+    def fusion(self) -> Session:
+        """Graph `fusion`."""
+        return self._session("fusion")
+
+    @cached_property
+    def step(self) -> Session:
+        """Graph `step`."""
+        return self._session("step")
+
+    @cached_property
+    def vae_encoder(self) -> Session:
+        """Graph `vae_encoder`."""
+        return self._session("vae_encoder")
+
+    @cached_property
+    def vae_decoder(self) -> Session:
+        """Graph `vae_decoder`."""
+        return self._session("vae_decoder")
+
+    def _session(self, name: str) -> Session:
+        return Session(self._bundle.graph(name), self._threads)
+
+    @staticmethod
+    def _source_samples(conditioning: Conditioning) -> int:
+        return 0 if conditioning.source is None else len(conditioning.source)
