@@ -45,9 +45,7 @@ def invoke(*arguments: str) -> Result:
 
 def test_run_writes_the_sound_where_it_is_asked(engine: Engine, tmp_path: Path) -> None:
     out = tmp_path / "rain.wav"
-    result = invoke(
-        "run", "text_to_audio", "--prompt", "rain", "--seconds", "1.5", "--seed", "7", "-o", str(out)
-    )
+    result = invoke("run", "text_to_audio", "--prompt", "rain", "--seconds", "1.5", "--seed", "7", "-o", str(out))
     assert result.exit_code == 0 and str(out) in result.stdout and "seed 7" in result.stdout
     (take,) = engine.library.list()
     assert out.read_bytes() == take.path.read_bytes() and soundfile.info(out).duration == 1.5
@@ -55,9 +53,7 @@ def test_run_writes_the_sound_where_it_is_asked(engine: Engine, tmp_path: Path) 
 
 
 def test_run_plays(engine: Engine) -> None:
-    result = invoke(
-        "run", "text_to_audio", "--prompt", "rain", "--seconds", "0.1", "--play", "--device", "null"
-    )
+    result = invoke("run", "text_to_audio", "--prompt", "rain", "--seconds", "0.1", "--play", "--device", "null")
     assert result.exit_code == 0
 
 

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.corpus.manifest import Clip, read_manifest, write_manifest
 
-SOUND = Clip(
-    path="a.flac", seconds=1.5, captions=("a bell rings", "a small bell"), label="bell", licence="CC0-1.0"
-)
+SOUND = Clip(path="a.flac", seconds=1.5, captions=("a bell rings", "a small bell"), label="bell", licence="CC0-1.0")
 SPEECH = Clip(
     path="b.flac",
     seconds=2.25,
@@ -52,8 +52,7 @@ def test_a_user_may_write_one_caption_and_leave_out_what_has_a_default(manifest:
     ("line", "named"),
     [
         ('{"path": "a.flac", "seconds": 1, "caption": "x", "mood": "sad"}', "mood"),
-        ('{"path": "a.flac", "caption": "x"}', "seconds"),
-        ('{"path": "a.flac", "seconds": 0, "caption": "x"}', "seconds"),
+        ('{"path": "a.flac", "seconds": -1, "caption": "x"}', "seconds"),
         ('{"path": "a.flac", "seconds": 1, "caption": "x", "split": "dev"}', "split"),
         ('{"path": "a.flac", "seconds": 1}', "captions"),
         ('{"path": "a.flac", "seconds": 1, "caption": "x", "transcript": "y"}', "transcript"),
@@ -79,3 +78,17 @@ def test_a_missing_clip_is_refused_with_its_line(manifest: Path) -> None:
 def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownAsset, match=r"nothing\.jsonl"):
         read_manifest(tmp_path / "nothing.jsonl")
+
+
+def test_a_length_that_a_row_leaves_out_is_measured(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(12_000, np.float32), 24_000)
+    (tmp_path / "mine.jsonl").write_text('{"path": "a.wav", "caption": "silence"}\n')
+    (clip,) = read_manifest(tmp_path / "mine.jsonl")
+    assert clip.seconds == 0.5 and clip.captions == ("silence",)
+
+
+def test_a_file_that_is_not_audio_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"not audio")
+    (tmp_path / "mine.jsonl").write_text('{"path": "a.wav", "caption": "silence"}\n')
+    with pytest.raises(UnknownAsset, match=r"line 1.*not readable audio"):
+        read_manifest(tmp_path / "mine.jsonl")

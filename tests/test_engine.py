@@ -41,9 +41,7 @@ def test_a_recipe_makes_the_same_sound_again(engine: Engine) -> None:
 def test_the_reference_is_cut_from_a_cloned_line(engine: Engine, tmp_path: Path) -> None:
     reference = tmp_path / "voice.wav"
     soundfile.write(reference, np.full(24_000, 0.25), 24_000)
-    take = engine.run(
-        "voice_clone", text="Go.", reference=str(reference), transcript="Stop.", seconds=2.0, seed=1
-    )
+    take = engine.run("voice_clone", text="Go.", reference=str(reference), transcript="Stop.", seconds=2.0, seed=1)
     # 1 s of reference and 0.1 s of silence are 26 400 samples: 27.5 frames of 960, rounded to the even 28.
     assert soundfile.info(take.path).frames == 24_000 + 2_400 + 48_000 - 28 * 960
     samples = soundfile.read(take.path)[0]

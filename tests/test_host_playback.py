@@ -78,9 +78,7 @@ def alsa_file(tmp_path: Path) -> Path:
     if "ALSA" not in [api["name"] for api in sounddevice.query_hostapis()]:
         pytest.skip("this PortAudio has no ALSA")
     (tmp_path / "alsa.conf").write_text(
-        "pcm.unison_test { type file file '"
-        + str(tmp_path / "heard.raw")
-        + "' format raw slave.pcm { type null } "
+        "pcm.unison_test { type file file '" + str(tmp_path / "heard.raw") + "' format raw slave.pcm { type null } "
         "hint { show on description 'file' } }\n"
         # PortAudio aborts where ALSA knows no default.
         "pcm.!default { type null hint { show on description 'null' } }\n"
@@ -90,9 +88,7 @@ def alsa_file(tmp_path: Path) -> Path:
 
 def test_portaudio_plays_what_it_is_given(alsa_file: Path) -> None:
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(alsa_file / "alsa.conf")}
-    done = subprocess.run(
-        [sys.executable, "-c", PLAY], env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", PLAY], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     rate, *told = done.stdout.split(maxsplit=4)
     assert told[:3] == ["True"] * 3 and "unison_test" in told[3] and "'null'" in told[3]

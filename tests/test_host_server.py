@@ -258,9 +258,7 @@ def test_lists_end_with_their_count(client: OscClient) -> None:
     assert {"text_to_audio", "timeline"} <= {item[3] for item in items}
     assert any(item[5].startswith("s prompt, f seconds, [i seed]") for item in items)
     client.ask("/unison/plugin/list", 71, reply="/unison/end")
-    plugin = next(
-        arguments for address, arguments in client.seen if arguments[:2] == ["/unison/plugin/list", 71]
-    )
+    plugin = next(arguments for address, arguments in client.seen if arguments[:2] == ["/unison/plugin/list", 71])
     assert plugin[3] == "unison_plugins" and plugin[6:] == ["ok", "unison_register_tasks", ""]
 
 
@@ -345,9 +343,7 @@ def test_only_this_machine_is_served(tmp_path: Path) -> None:
         Server(open_fast, TakeLibrary(tmp_path), NullOutput(), host="0.0.0.0")
 
 
-@pytest.mark.skipif(
-    not (shutil.which("oscsend") and shutil.which("oscdump")), reason="liblo-tools is not installed"
-)
+@pytest.mark.skipif(not (shutil.which("oscsend") and shutil.which("oscdump")), reason="liblo-tools is not installed")
 def test_session_with_oscsend_and_oscdump(host: LiveHost) -> None:
     with OscClient(host.port) as probe:
         listen = probe.port

@@ -71,9 +71,7 @@ def test_words_alone(task: str, arguments: dict[str, object], prompt: str, secon
     assert conditioning.seconds == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(
-    ("task", "tag"), [("scene_edit", "[Edit] [Audio]"), ("speech_edit", "[Edit] [Speech]")]
-)
+@pytest.mark.parametrize(("task", "tag"), [("scene_edit", "[Edit] [Audio]"), ("speech_edit", "[Edit] [Speech]")])
 def test_edits_keep_the_length_of_their_source(tmp_path: Path, task: str, tag: str) -> None:
     chosen = load_registry().task(task)
     request = chosen.parse({"source": recording(tmp_path, 2.5), "instruction": "Add rain."})

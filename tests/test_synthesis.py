@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+
 from unison_engine.conditioning import Mask
 from unison_engine.layout import LatentLayout
 from unison_train.config import TrainConfig
@@ -58,9 +59,7 @@ def test_every_task_renders(task: str, bank: ClipBank) -> None:
 
 def test_same_words_same_prompt_other_sound(bank: ClipBank) -> None:
     composer = Composer(bank, LAYOUT.max_seconds)
-    drawn = [
-        composer.draw("t2a_mix", np.random.default_rng(5), np.random.default_rng(sound)) for sound in range(8)
-    ]
+    drawn = [composer.draw("t2a_mix", np.random.default_rng(5), np.random.default_rng(sound)) for sound in range(8)]
     assert len({recipe.prompt for recipe in drawn}) == 1 and len({recipe.target for recipe in drawn}) == 8
 
 

@@ -55,12 +55,8 @@ def test_peaks_over_full_scale_are_scaled_not_clipped(tmp_path: Path) -> None:
 def test_names_never_overwrite(tmp_path: Path) -> None:
     library = TakeLibrary(tmp_path)
     (tmp_path / "mine.wav").write_bytes(b"a file of somebody else")
-    ids = [
-        library.save(noise(), RATE, recipe(), name).id for name in ("rain.wav", "rain", "mine", None, None)
-    ]
-    assert (
-        ids[0] == "rain" and ids[1].startswith("rain-") and ids[2].startswith("mine-") and len(set(ids)) == 5
-    )
+    ids = [library.save(noise(), RATE, recipe(), name).id for name in ("rain.wav", "rain", "mine", None, None)]
+    assert ids[0] == "rain" and ids[1].startswith("rain-") and ids[2].startswith("mine-") and len(set(ids)) == 5
     assert (tmp_path / "mine.wav").read_bytes() == b"a file of somebody else"
     assert sorted(library.ids()) == sorted(ids)
 

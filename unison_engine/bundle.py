@@ -141,7 +141,9 @@ class Bundle:
         """
         for name, expected in self.manifest.files.items():
             if file_hash(self.folder / name) != expected:
-                raise ModelMissing(f"{self.folder / name} is damaged: its SHA-256 is not {expected[:12]}…; fetch it again.")
+                raise ModelMissing(
+                    f"{self.folder / name} is damaged: its SHA-256 is not {expected[:12]}…; fetch it again."
+                )
 
 
 def file_hash(path: Path) -> str:

@@ -32,9 +32,7 @@ _library = click.option(
     type=click.Path(path_type=Path),
     help="Folder of takes.  [default: Unison in your music folder]",
 )
-_device = click.option(
-    "--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]"
-)
+_device = click.option("--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]")
 
 
 class _Tasks(click.Group):
@@ -69,9 +67,7 @@ def run_group() -> None:
 @_device
 def serve(host: str, port: int, verbose: bool, bundle: str, library: Path | None, device: str | None) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s"
-    )
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     open_synthesizer = functools.partial(_open_bundle, bundle)
     takes = TakeLibrary(library or default_library())
     asyncio.run(serve_until_stopped(open_synthesizer, takes, open_output(device), host, port))
@@ -110,13 +106,9 @@ def _task_command(task: Task[Any]) -> click.Command:
     options: list[click.Parameter] = [
         _option(parameter) for parameter in parameters(task.request) if parameter.name not in _HOST_FIELDS
     ]
-    command = click.Command(
-        task.name, params=options, callback=functools.partial(_run, task.name), help=task.summary
-    )
+    command = click.Command(task.name, params=options, callback=functools.partial(_run, task.name), help=task.summary)
     own = [
-        click.option(
-            "-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."
-        ),
+        click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
         click.option("--play", is_flag=True, help="Play the sound when it is ready."),
         _bundle,
         _library,

@@ -158,9 +158,7 @@ class Engine:
 
         return cls(BundleSynthesizer.open(bundle), load_registry(), TakeLibrary(library or default_library()))
 
-    def run(
-        self, task: str, /, *, progress: Callable[[Progress], None] | None = None, **arguments: object
-    ) -> Take:
+    def run(self, task: str, /, *, progress: Callable[[Progress], None] | None = None, **arguments: object) -> Take:
         """Make one sound; `arguments` are the fields of the task's request. `progress` may raise to give up.
 
         Raises:

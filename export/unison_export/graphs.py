@@ -12,13 +12,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.export import Dim
+
 from unison_engine.bundle import Graph, TensorSpec
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
 
 # Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32.
 OPSET = 20
-_DTYPES = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
+_DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,11 @@ def _exports(checkpoint: Checkpoint) -> dict[str, Export]:
         ),
         "step": Export(checkpoint.dit, step, free, "velocity", ("b", channels, "t")),
         "vae_encoder": Export(
-            _Encode(autoencoder), {"wave": wave}, {"wave": {0: batch, 1: layout.hop * frames}}, "latent", ("b", channels, "t")
+            _Encode(autoencoder),
+            {"wave": wave},
+            {"wave": {0: batch, 1: layout.hop * frames}},
+            "latent",
+            ("b", channels, "t"),
         ),
         "vae_decoder": Export(
             _Decode(autoencoder), {"latent": latent}, {"latent": over_frames}, "wave", ("b", f"{layout.hop}*t")

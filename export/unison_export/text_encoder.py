@@ -17,6 +17,7 @@ import onnx
 from gguf import GGUFReader
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+
 from unison_engine.errors import ModelMissing
 from unison_engine.runtime.weights import BLOCK, Piece, PieceKind, piece_bytes
 from unison_train.model.layers import layer_indices

@@ -16,9 +16,7 @@ class SceneEdit(Request):
     """Request of `scene_edit`."""
 
     source: Annotated[Recording, Field(description="The recording to edit; its length stays."), Fixed()]
-    instruction: Annotated[
-        Text, Field(description="What to do: Add rain. Remove the sound of the dog."), Fixed()
-    ]
+    instruction: Annotated[Text, Field(description="What to do: Add rain. Remove the sound of the dog."), Fixed()]
 
 
 def condition(request: SceneEdit, context: TaskContext) -> Conditioning:

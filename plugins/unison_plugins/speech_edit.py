@@ -26,6 +26,4 @@ def condition(request: SpeechEdit, context: TaskContext) -> Conditioning:
     return conditioning.speech_edit(edit_source(request.source, context), request.instruction, context.layout)
 
 
-TASK = Task(
-    "speech_edit", "Insert, delete or change the speech of a recording, or clean it.", SpeechEdit, condition
-)
+TASK = Task("speech_edit", "Insert, delete or change the speech of a recording, or clean it.", SpeechEdit, condition)

@@ -17,9 +17,7 @@ class TextToSpeech(Request):
 
     text: Annotated[Text, Field(description="The words to say."), Fixed()]
     voice: Annotated[Voice, Field(description="Who says them."), Fixed()] = "female"
-    seconds: Annotated[
-        Seconds | None, Field(description="Length; by the length of the text when left out.")
-    ] = None
+    seconds: Annotated[Seconds | None, Field(description="Length; by the length of the text when left out.")] = None
 
 
 def condition(request: TextToSpeech, context: TaskContext) -> Conditioning:

@@ -21,9 +21,7 @@ class Timeline(Request):
 
     events: Annotated[
         Text,
-        Field(
-            description='Start and end in seconds and a caption each: "0.0-2.0 footsteps; 2.5-3.5 a door".'
-        ),
+        Field(description='Start and end in seconds and a caption each: "0.0-2.0 footsteps; 2.5-3.5 a door".'),
         Fixed(),
     ]
     seconds: Annotated[Seconds, Field(description="Length of the sound."), Fixed()] = 10.0
@@ -42,9 +40,7 @@ def parse_events(text: str, seconds: float) -> list[Event]:
             raise BadArguments(f'"{part}" is not an event; write it as "2.5-3.5 a door slams".')
         event = Event(float(match["start"]), float(match["end"]), match["caption"].strip())
         if not event.start < event.end <= seconds:
-            raise BadArguments(
-                f'"{part}" must end after it starts and within the {seconds:g} s of the sound.'
-            )
+            raise BadArguments(f'"{part}" must end after it starts and within the {seconds:g} s of the sound.')
         events.append(event)
     if not events:
         raise BadArguments('there are no events; write them as "0.0-2.0 footsteps; 2.5-3.5 a door slams".')

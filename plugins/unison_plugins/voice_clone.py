@@ -21,9 +21,7 @@ class VoiceClone(Request):
     reference: Annotated[
         Recording, Field(description="A recording of the voice; at most its first 3 s are used."), Fixed()
     ]
-    transcript: Annotated[
-        Text, Field(description="The words that are spoken in those seconds of the recording.")
-    ]
+    transcript: Annotated[Text, Field(description="The words that are spoken in those seconds of the recording.")]
     seconds: Annotated[
         Seconds | None,
         Field(description="Length of the new speech; by the length of the text when left out."),

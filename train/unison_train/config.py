@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from unison_engine.errors import BadArguments
 
+from unison_engine.errors import BadArguments
 from unison_train.synthesis.recipes import GENERATION_TASKS, TASKS
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from unison_train.autoencoder.model import Autoencoder
+from unison_engine.errors import UnknownAsset
+from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
+from unison_train.autoencoder.training import AutoencoderRecipe, AutoencoderTrainer
 from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import read_manifest
@@ -26,7 +29,7 @@ def fit(
     Language-model states are kept in `out / "states"`.
     """
     preset = PRESETS[config.preset]
-    bank = load_bank(config, corpus, preset.layout.sample_rate, device)
+    bank = load_bank([corpus / name for name in config.data.manifests], preset.layout.sample_rate, device)
     model = LanguageModel(language_model, preset.network.depth, preset.network.text_clock, device)
     generator = torch.Generator().manual_seed(config.run.seed)
     checkpoint = Checkpoint.new(preset.network, preset.layout, Autoencoder.load(autoencoder), generator)
@@ -47,7 +50,26 @@ def fit(
     Trainer(checkpoint, config, stream, StateCache(model, out / "states"), out).run()
 
 
-def load_bank(config: TrainConfig, corpus: Path, sample_rate: int, device: torch.device) -> ClipBank:
-    """The training clips of the manifests that a recipe names."""
-    clips = [clip for name in config.data.manifests for clip in read_manifest(corpus / name)]
-    return ClipBank(corpus, [clip for clip in clips if clip.split == "train"], sample_rate, device)
+def fit_autoencoder(corpus: Path, out: Path, steps: int, decoder_of: Path | None, device: torch.device) -> None:
+    """Train an autoencoder on the training clips of every manifest in `corpus`; an unfinished run goes on.
+
+    With `decoder_of`, the autoencoder in that folder is the start, and only its decoder learns, against an adversary.
+
+    Raises:
+        UnknownAsset: the corpus holds no manifest.
+    """
+    manifests = sorted(corpus.glob("*.jsonl"))
+    if not manifests:
+        raise UnknownAsset(f"{corpus} holds no manifest (*.jsonl); run `unison-train corpus build {corpus}`.")
+    refine = decoder_of is not None
+    recipe = AutoencoderRecipe(steps=steps, adversarial=refine, freeze_encoder=refine)
+    torch.manual_seed(recipe.seed)
+    model = Autoencoder.load(decoder_of) if decoder_of else Autoencoder(AutoencoderConfig())
+    bank = load_bank(manifests, model.config.sample_rate, device)
+    AutoencoderTrainer(model.to(device), bank, recipe, out).run()
+
+
+def load_bank(manifests: Sequence[Path], sample_rate: int, device: torch.device) -> ClipBank:
+    """The training clips of manifests that lie in one folder."""
+    clips = [clip for manifest in manifests for clip in read_manifest(manifest) if clip.split == "train"]
+    return ClipBank(manifests[0].parent, clips, sample_rate, device)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.quantization_config import GgufConfig
+
 from unison_engine.errors import ModelMissing
 from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock
-
 from unison_train.model.layers import layer_indices
 
 SMOLLM2 = "smollm2"
@@ -66,16 +67,20 @@ class LanguageModel:
             # Packed weights would be unpacked again for every matrix product, ten times slower in training.
             packing = {"quantization_config": GgufConfig(dequantize=True)}
         hf_tokenizer = AutoTokenizer.from_pretrained(folder, **file)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, **file, **packing)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, **file, **packing)
         self.model = model.to(device).eval().requires_grad_(False)
         self.tokenizer = hf_tokenizer.backend_tokenizer
         self.tokenise = PromptTokenizer(self.tokenizer, clock)
         self.device = device
         self.layers = layer_indices(self.model.config.num_hidden_layers, depth)
         self.width = int(self.model.config.hidden_size)
-        self.sha256 = hashlib.sha256(found.read_bytes()).hexdigest() if isinstance(found, Path) and found.is_file() else None
+        self.sha256 = (
+            hashlib.sha256(found.read_bytes()).hexdigest() if isinstance(found, Path) and found.is_file() else None
+        )
         with torch.inference_mode():
-            self._prefix = self.model(torch.tensor([self.tokenise.prefix], device=device), use_cache=True).past_key_values
+            self._prefix = self.model(
+                torch.tensor([self.tokenise.prefix], device=device), use_cache=True
+            ).past_key_values
 
     @property
     def fingerprint(self) -> str:

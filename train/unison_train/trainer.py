@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
-from unison_engine.conditioning import Mask
 
+from unison_engine.conditioning import Mask
 from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.ema import ExponentialMovingAverage
@@ -76,9 +76,10 @@ class Trainer:
         self.checkpoint.autoencoder.eval()
         saved = time.monotonic()
         steps = self.config.run.steps
-        with (self.out / "log.jsonl").open("a") as log, tqdm(
-            total=steps, initial=self.progress.step, unit="step", dynamic_ncols=True
-        ) as bar:
+        with (
+            (self.out / "log.jsonl").open("a") as log,
+            tqdm(total=steps, initial=self.progress.step, unit="step", dynamic_ncols=True) as bar,
+        ):
             while self.progress.step < steps:
                 started = time.monotonic()
                 task, batch = self.stream.batch(self.progress.step)
@@ -105,7 +106,7 @@ class Trainer:
             group["lr"] = settings.rate(self.progress.step, self.config.run.steps)
         loss = self.loss(batch)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
         self.optimiser.step()
         self.average.update(self.network.parameters())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
-from unison_engine.layout import LatentLayout
 
+from unison_engine.layout import LatentLayout
 from unison_train.config import TrainConfig
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import Composer, Recipe

@@ -39,9 +39,7 @@ class Agenda:
                 f"the time tag is {ahead:.0f} s ahead, over {HORIZON_SECONDS:g} s; check the sender's clock."
             )
         if len(self._heap) >= MAX_WAITING:
-            raise QueueFull(
-                f"{MAX_WAITING} timed messages are waiting already; send /unison/clearSched, or fewer."
-            )
+            raise QueueFull(f"{MAX_WAITING} timed messages are waiting already; send /unison/clearSched, or fewer.")
         heapq.heappush(self._heap, (at, next(self._order), message, source))
         self._arm()
 
@@ -57,9 +55,7 @@ class Agenda:
             self._timer.cancel()
         self._timer = None
         if self._heap:
-            self._timer = asyncio.get_running_loop().call_later(
-                max(0.0, self._heap[0][0] - time.time()), self._due
-            )
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, self._heap[0][0] - time.time()), self._due)
 
     def _due(self) -> None:
         while self._heap and self._heap[0][0] <= time.time():

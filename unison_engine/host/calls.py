@@ -44,9 +44,7 @@ class Call:
             BadArguments: it is missing, or no whole number of 32 bits.
         """
         if not message.arguments:
-            raise BadArguments(
-                f"{message.address} needs a request number as its first argument; 0 means no reply."
-            )
+            raise BadArguments(f"{message.address} needs a request number as its first argument; 0 means no reply.")
         req = osc.integer(message.arguments[0], "the request number")
         if not -(2**31) <= req < 2**31:
             raise BadArguments(f"the request number is {req}; it must fit into 32 bits.")
@@ -59,9 +57,7 @@ class Call:
             BadArguments: there are not that many.
         """
         if index >= len(self.arguments):
-            raise BadArguments(
-                f"{self.command} needs {name} as argument {index + 1} after the request number."
-            )
+            raise BadArguments(f"{self.command} needs {name} as argument {index + 1} after the request number.")
         return self.arguments[index]
 
     def reply(self, address: str, *details: str | int | float) -> bytes:
@@ -86,9 +82,7 @@ class Call:
 
     def items(self, rows: Sequence[Sequence[str | int | float]]) -> list[bytes]:
         """One message per row, and one that says how many there were."""
-        listed = [
-            osc.encode("/unison/item", self.command, self.req, index, *row) for index, row in enumerate(rows)
-        ]
+        listed = [osc.encode("/unison/item", self.command, self.req, index, *row) for index, row in enumerate(rows)]
         return [*listed, osc.encode("/unison/end", self.command, self.req, len(rows))]
 
 

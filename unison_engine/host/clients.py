@@ -54,15 +54,11 @@ class ClientBook:
         if port is not None and not 0 < port < 65536:
             raise BadArguments(f"the port is {port}; it must be between 1 and 65535.")
         if unknown := topics - TOPICS:
-            raise BadArguments(
-                f"there is no topic {', '.join(sorted(unknown))}; the topics are {', '.join(TOPICS)}."
-            )
+            raise BadArguments(f"there is no topic {', '.join(sorted(unknown))}; the topics are {', '.join(TOPICS)}.")
         self._expire()
         known = self._clients.get(source)
         if not known and len(self._clients) >= MAX_CLIENTS:
-            raise QueueFull(
-                f"{MAX_CLIENTS} clients are registered already; have one send /unison/notify with 0."
-            )
+            raise QueueFull(f"{MAX_CLIENTS} clients are registered already; have one send /unison/notify with 0.")
         self._count += known is None
         number = known.number if known else self._count - 1
         listens = source if port is None else (source[0], port)

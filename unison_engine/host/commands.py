@@ -93,9 +93,7 @@ class Commands:
         if handler := self.table.get(call.command):
             return handler(call)
         if _PATTERN & set(call.command) or "//" in call.command:
-            raise UnknownAddress(
-                f"{call.command} is a pattern; one stray star must start no work: name one command."
-            )
+            raise UnknownAddress(f"{call.command} is a pattern; one stray star must start no work: name one command.")
         if call.command.startswith(RUN):
             self.registry.task(call.command.removeprefix(RUN))
         near = difflib.get_close_matches(call.command, self.table, n=1, cutoff=0.0)[0]
@@ -114,9 +112,7 @@ class Commands:
     def _run(self, task: Task[Any], call: Call) -> Answer:
         request = task.parse(named_arguments(parameters(task.request), call.arguments), self.library.find)
         job = self.scheduler.submit(task, request, call)
-        return Answer(
-            [call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))], final=False
-        )
+        return Answer([call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))], final=False)
 
     def _ping(self, call: Call) -> Answer:
         return Answer([call.reply("/unison/pong", engine_version(), time.monotonic() - self._started)])
@@ -229,9 +225,7 @@ def _usage(known: list[Parameter]) -> str:
     """The arguments behind the request number, such as `s prompt, f seconds, [i seed]`."""
     letters = {str: "s", float: "f", int: "i", bool: "i"}
     return osc.shorten(
-        ", ".join(
-            f"{letters[p.kind]} {p.name}" if p.fixed else f"[{letters[p.kind]} {p.name}]" for p in known
-        )
+        ", ".join(f"{letters[p.kind]} {p.name}" if p.fixed else f"[{letters[p.kind]} {p.name}]" for p in known)
     )
 
 

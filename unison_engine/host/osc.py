@@ -128,9 +128,7 @@ def _decode_bundle(packet: bytes, outer: float | None, depth: int) -> list[Messa
         (size,) = struct.unpack_from(">i", packet, position)
         position += 4
         if size <= 0 or position + size > len(packet):
-            raise MalformedPacket(
-                f"an element of {size} bytes does not fit into the bundle's {len(packet)} bytes."
-            )
+            raise MalformedPacket(f"an element of {size} bytes does not fit into the bundle's {len(packet)} bytes.")
         messages += _decode(packet[position : position + size], at, depth + 1)
         position += size
     return messages
@@ -140,9 +138,7 @@ def _decode_message(packet: bytes, at: float | None) -> Message:
     tags = packet[_padded(packet, 0) :]
     end = tags.find(b"\0")
     if unknown := sorted({chr(tag) for tag in tags[1:end]} - _TAGS) if end > 0 else []:
-        raise MalformedPacket(
-            f"argument types {' '.join(unknown)} are not taken here; send i, f, s, h, d, b, T or F."
-        )
+        raise MalformedPacket(f"argument types {' '.join(unknown)} are not taken here; send i, f, s, h, d, b, T or F.")
     if end > 0:
         # python-osc knows neither symbols nor impulses: both have an equal among the tags it does know.
         known = tags[:end].replace(b"S", b"s").replace(b"I", b"T")

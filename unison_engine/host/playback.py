@@ -61,9 +61,7 @@ class NullOutput:
     load = 0.0
     xruns = 0
 
-    def __init__(
-        self, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep) -> None:
         """Start silent; `clock` gives Unix seconds."""
         self._clock = clock
         self._sleep = sleep
@@ -111,9 +109,7 @@ class PortAudioOutput:
             self._mixer = rtmixer.Mixer(device=index, channels=self._channels, samplerate=self.rate)
             self._mixer.start()
         except self._errors as error:
-            raise DeviceFailed(
-                f"{self.name!r} does not open ({error}); `unison devices` lists the others."
-            ) from error
+            raise DeviceFailed(f"{self.name!r} does not open ({error}); `unison devices` lists the others.") from error
         self.latency: float = float(self._mixer.latency)
         self._xruns = 0
         self._asked: Any = None
@@ -204,13 +200,9 @@ def open_output(name: str | None = None) -> Output:
         devices = list_outputs()
         matches = [d for d in devices if (d.default if name is None else name.lower() in d.name.lower())]
         if not matches:
-            raise DeviceFailed(
-                f"there is no output {name!r}; there are: {', '.join(d.name for d in devices)}."
-            )
+            raise DeviceFailed(f"there is no output {name!r}; there are: {', '.join(d.name for d in devices)}.")
         if matches[0].index < 0:
-            raise DeviceFailed(
-                "PortAudio finds no output device; connect one, or choose the device null on purpose."
-            )
+            raise DeviceFailed("PortAudio finds no output device; connect one, or choose the device null on purpose.")
         return PortAudioOutput(matches[0].index)
     except DeviceFailed as error:
         if name is not None:

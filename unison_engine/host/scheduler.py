@@ -73,9 +73,7 @@ class Scheduler:
         unfinished = [*([self.running] if self.running else []), *self.queue.waiting]
         self.queue.waiting.clear()
         for job in unfinished:
-            job.error = Interrupted(
-                "the server shut down before the sound was finished; send the request again."
-            )
+            job.error = Interrupted("the server shut down before the sound was finished; send the request again.")
             self._end(job, State.FAILED)
 
     def submit(self, task: Task[Any], request: Request, call: Call) -> Job:
@@ -144,17 +142,13 @@ class Scheduler:
                 await self._restart()
         except Exception as error:
             log.exception("%s failed", job.id)
-            job.error = UnisonError(
-                f"{type(error).__name__}: {error}; the server's log has the details, report them."
-            )
+            job.error = UnisonError(f"{type(error).__name__}: {error}; the server's log has the details, report them.")
             self._end(job, State.FAILED)
         finally:
             self.running = None
         spent = time.monotonic() - job.started
         if job.state is State.DONE:
-            self._mean_seconds = (
-                spent if self._mean_seconds is None else 0.7 * self._mean_seconds + 0.3 * spent
-            )
+            self._mean_seconds = spent if self._mean_seconds is None else 0.7 * self._mean_seconds + 0.3 * spent
 
     async def _make(self, job: Job) -> Take:
         loop = asyncio.get_running_loop()

@@ -77,9 +77,7 @@ class Server(asyncio.DatagramProtocol):
             self.stopped.set,
         )
         self._syncs: list[tuple[Call, set[Job]]] = []
-        self._reported: dict[
-            Job, tuple[float, bytes | None]
-        ] = {}  # When progress was sent, and what is held back.
+        self._reported: dict[Job, tuple[float, bytes | None]] = {}  # When progress was sent, and what is held back.
         self._jobs: asyncio.Task[None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -98,13 +96,9 @@ class Server(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         try:
             try:
-                self._transport, _ = await loop.create_datagram_endpoint(
-                    lambda: self, local_addr=self.address
-                )
+                self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=self.address)
             except OSError as error:
-                raise BadArguments(
-                    f"cannot listen on {self.address} ({error}); choose another port."
-                ) from error
+                raise BadArguments(f"cannot listen on {self.address} ({error}); choose another port.") from error
             self.address = self._transport.get_extra_info("sockname")[:2]
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             await self._scheduler.start()
@@ -173,9 +167,7 @@ class Server(asyncio.DatagramProtocol):
             answer = Answer([call.fail(error)])
         except Exception as error:
             log.exception("%s failed", call.command)
-            unexpected = UnisonError(
-                f"{type(error).__name__}: {error}; the server's log has the details, report them."
-            )
+            unexpected = UnisonError(f"{type(error).__name__}: {error}; the server's log has the details, report them.")
             answer = Answer([call.fail(unexpected)])
         self._answer(call, answer)
 

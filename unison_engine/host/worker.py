@@ -120,9 +120,7 @@ class Worker:
             if self._pipe:
                 self._pipe.close()
             ours, theirs = context.Pipe()
-            self._process = context.Process(
-                target=serve, args=(theirs, self._open), name="unison-worker", daemon=True
-            )
+            self._process = context.Process(target=serve, args=(theirs, self._open), name="unison-worker", daemon=True)
             self._process.start()
             # With the child's end open here as well, its death would never show.
             theirs.close()
@@ -196,9 +194,7 @@ class Worker:
         assert process is not None
         process.join(timeout=5)
         ended = f"with exit code {process.exitcode}" if process.exitcode is not None else "its connection"
-        return Interrupted(
-            f"the inference worker ended {ended} before the sound was finished; send the request again."
-        )
+        return Interrupted(f"the inference worker ended {ended} before the sound was finished; send the request again.")
 
 
 def serve(pipe: Connection, open_synthesizer: Callable[[], Synthesizer]) -> None:
@@ -247,9 +243,7 @@ def _deliver(wave: Wave, memory_name: str) -> int:
     memory = SharedMemory(memory_name)
     try:
         if 4 * len(wave) > memory.size:
-            raise TooLarge(
-                f"the sound has {len(wave)} samples, more than the longest the model makes; report this."
-            )
+            raise TooLarge(f"the sound has {len(wave)} samples, more than the longest the model makes; report this.")
         np.ndarray(len(wave), np.float32, memory.buf)[:] = wave
         return len(wave)
     finally:
@@ -260,9 +254,7 @@ def _failed(error: Exception) -> Failed:
     if isinstance(error, UnisonError):
         return Failed(error.code, str(error))
     log.error("unexpected error in the worker", exc_info=error)
-    return Failed(
-        UnisonError.code, f"{type(error).__name__}: {error}; the server's log has the details, report them."
-    )
+    return Failed(UnisonError.code, f"{type(error).__name__}: {error}; the server's log has the details, report them.")
 
 
 def _error(failed: Failed) -> UnisonError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,7 +29,8 @@ def schedule(steps: int) -> NDArray[np.float32]:
 
 def guided(conditional: Array, unconditional: Array, guidance: float) -> Array:
     """Classifier-free guidance: v_u + guidance * (v_c - v_u)."""
-    return unconditional + guidance * (conditional - unconditional)
+    result: Array = unconditional + guidance * (conditional - unconditional)
+    return result
 
 
 def euler(
@@ -50,7 +52,7 @@ def euler(
     """
     times = schedule(steps)
     state = noise
-    for step, (now, then) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for step, (now, then) in enumerate(pairwise(times)):
         state = after(state + float(then - now) * velocity(state, float(now)), float(then))
         progress(step + 1)
     return state
@@ -63,6 +65,7 @@ def keep_reference(reference: Array, noise: Array, region: Array) -> Callable[[A
     """
 
     def clamp(state: Array, time: float) -> Array:
-        return state * (1 - region) + ((1 - time) * reference + time * noise) * region
+        kept: Array = state * (1 - region) + ((1 - time) * reference + time * noise) * region
+        return kept
 
     return clamp

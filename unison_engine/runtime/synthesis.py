@@ -142,7 +142,7 @@ class Synthesizer:
 
         def evaluate(noisy: Latent, time: float) -> Latent:
             found = self.step(noisy=np.repeat(noisy, rows, 0), time=np.full(rows, time, np.float32), **fixed)
-            return guided(found[:1], found[1:], np.float32(guidance)) if rows == 2 else found
+            return guided(found[:1], found[1:], guidance) if rows == 2 else found
 
         return evaluate
 

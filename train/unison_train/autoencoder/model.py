@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
-
 from unison_train.autoencoder.spectrum import Spectrum
 
 FLOOR = 1e-4
@@ -56,8 +56,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, width] -> [B, T, width]."""
-        y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
-        return x + self.scale * self.outer(nn.functional.gelu(self.inner(self.norm(y))))
+        y: Tensor = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        y = self.scale * self.outer(nn.functional.gelu(self.inner(self.norm(y))))
+        return x + y
 
 
 class Encoder(nn.Module):
@@ -85,7 +86,8 @@ class Encoder(nn.Module):
             level = (mel.clamp(min=FLOOR).log() + 4.0) / 3.0
         x = self.fine(self.inward(level))
         x = self.coarsen(x.unflatten(1, (-1, self.stack)).flatten(2))
-        return self.outward(self.norm(self.coarse(x)))
+        posterior: Tensor = self.outward(self.norm(self.coarse(x)))
+        return posterior
 
 
 class Decoder(nn.Module):

@@ -76,9 +76,10 @@ class AutoencoderTrainer:
         if self._state_file.is_file():
             self._restore()
         saved = time.monotonic()
-        with (self.out / "autoencoder-log.jsonl").open("a") as log, tqdm(
-            total=self.recipe.steps, initial=self.done, unit="step", dynamic_ncols=True
-        ) as bar:
+        with (
+            (self.out / "autoencoder-log.jsonl").open("a") as log,
+            tqdm(total=self.recipe.steps, initial=self.done, unit="step", dynamic_ncols=True) as bar,
+        ):
             while self.done < self.recipe.steps:
                 started = time.monotonic()
                 losses = self.step(self.crops())
@@ -118,7 +119,7 @@ class AutoencoderTrainer:
             total = total + recipe.fooled * fooled + recipe.matched * matched
             losses |= {"fooled": fooled.item(), "matched": matched.item()}
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         if self.adversary is not None:
@@ -185,7 +186,7 @@ class AutoencoderTrainer:
         assert self.adversary is not None
         loss = judge_loss(self.adversary(real), self.adversary(made))
         self.judge_optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.judge_optimiser.step()
         return loss.item()
 

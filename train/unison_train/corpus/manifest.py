@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+import soundfile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unison_engine.errors import BadArguments, UnknownAsset
@@ -14,14 +15,14 @@ from unison_engine.errors import BadArguments, UnknownAsset
 class Clip(BaseModel):
     """One audio file: a sound (with captions, and a class where known) or speech (with its transcript).
 
-    `path` is relative to the manifest, `seconds` the length of the file. `caption` is accepted as a short
-    form of `captions` with one entry. Anything not listed here is refused.
+    `path` is relative to the manifest, `seconds` the length of the file, measured where a row leaves it out.
+    `caption` is accepted as a short form of `captions` with one entry. Anything not listed here is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(min_length=1)
-    seconds: float = Field(gt=0)
+    seconds: float = Field(default=0.0, ge=0)
     split: Literal["train", "valid", "test"] = "train"
     licence: str = "unknown"
     source: str = "user"
@@ -78,6 +79,8 @@ def read_manifest(path: Path) -> list[Clip]:
             raise BadArguments(f"{path}, line {number}: {reasons.strip()}; correct the line") from error
         if not (path.parent / clip.path).is_file():
             raise UnknownAsset(f"{path}, line {number}: {clip.path} does not exist beside the manifest")
+        if not clip.seconds:
+            clip = clip.model_copy(update={"seconds": _measure(path.parent / clip.path, f"{path}, line {number}")})
         clips.append(clip)
     return clips
 
@@ -92,3 +95,10 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
 def row(clip: Clip) -> str:
     """Return the line of a manifest that describes `clip`, with its line feed."""
     return clip.model_dump_json(exclude_defaults=True) + "\n"
+
+
+def _measure(path: Path, where: str) -> float:
+    try:
+        return float(soundfile.info(path).duration)
+    except soundfile.LibsndfileError as error:
+        raise UnknownAsset(f"{where}: {path} is not readable audio ({error}); convert it to WAV or FLAC") from error

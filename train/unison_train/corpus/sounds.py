@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from tqdm import tqdm
-from unison_engine.audio import read_audio
 
+from unison_engine.audio import read_audio
 from unison_train.corpus import fetch
 from unison_train.corpus.foley.catalogue import CATALOGUE
 from unison_train.corpus.foley.dsp import RATE

@@ -70,9 +70,7 @@ class Attention(nn.Module):
         self.text_key_scale = nn.Parameter(torch.ones(config.head_width))
         self.outward = nn.Linear(width, width)
 
-    def forward(
-        self, x: Tensor, text: Tensor, seen: Tensor, rotary: Rotation, text_rotary: Rotation | None
-    ) -> Tensor:
+    def forward(self, x: Tensor, text: Tensor, seen: Tensor, rotary: Rotation, text_rotary: Rotation | None) -> Tensor:
         """Frames [B, T, h], text [B, S, h] -> [B, T, h]; `seen` [B, 1, 1, T + S]: keys that count."""
         query = rotate(rms_norm(self._split(self.query(x)), self.query_scale), *rotary)
         key = rotate(rms_norm(self._split(self.key(x)), self.key_scale), *rotary)

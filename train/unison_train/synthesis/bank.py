@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from unison_engine.audio import read_audio, rms_normalise
 
+from unison_engine.audio import read_audio, rms_normalise
 from unison_train.corpus.manifest import Clip
 
 
@@ -30,8 +30,7 @@ class ClipBank:
         self.clips = list(clips)
         self.sample_rate = sample_rate
         self.waves = [
-            torch.from_numpy(rms_normalise(read_audio(root / clip.path, sample_rate))).to(device)
-            for clip in self.clips
+            torch.from_numpy(rms_normalise(read_audio(root / clip.path, sample_rate))).to(device) for clip in self.clips
         ]
         by_caption: dict[str, list[int]] = defaultdict(list)
         by_speaker: dict[str, list[int]] = defaultdict(list)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+
 from unison_engine import prompts
 from unison_engine.conditioning import REFERENCE_TAIL_SECONDS, Mask
 from unison_engine.prompts import Event
-
 from unison_train.synthesis import instructions
 from unison_train.synthesis.bank import ClipBank
 
@@ -93,12 +93,14 @@ class Composer:
     # Generation
 
     def sound(self, words: Rng, sound: Rng) -> Recipe:
+        """t2a_single: one sound and its caption."""
         caption = self._caption(words)
         clip = self._sound(caption, sound)
         samples = self._window(self.bank.samples(clip), sound)
         return Recipe(prompts.audio(caption), samples, (self._fill(clip, samples, 1.0, sound),))
 
     def sounds_mixed(self, words: Rng, sound: Rng) -> Recipe:
+        """t2a_mix: two sounds at once."""
         first, second = self._caption(words), self._caption(words)
         joiner = (" and ", " with ", ", then also ")[int(words.integers(3))]
         samples = round(sound.uniform(2.0, 5.0) * self.rate)
@@ -109,6 +111,7 @@ class Composer:
         return Recipe(prompts.audio(first + joiner + second), samples, layers)
 
     def timeline(self, words: Rng, sound: Rng) -> Recipe:
+        """t2a_timeline: up to four sounds at stated times."""
         seconds = float(words.integers(3, 11))
         events: list[Event] = []
         placements: list[Placement] = []
@@ -124,12 +127,14 @@ class Composer:
         return Recipe(prompts.timeline(events), round(seconds * self.rate), tuple(placements))
 
     def speech(self, words: Rng, sound: Rng) -> Recipe:
+        """tts: one utterance."""
         gender, text = self._line(words)
         clip = self._utterance(gender, text, sound)
         samples = self._window(self.bank.samples(clip), sound)
         return Recipe(prompts.speech(text, gender), samples, (self._whole(clip, 0, 1.0),))
 
     def cloned_speech(self, words: Rng, sound: Rng) -> Recipe:
+        """zeroshotts: an utterance behind another one of the same speaker."""
         speaker = _choose(self.bank.speakers, words)
         said, new = _two(self.bank.by_speaker[speaker], words)
         tail = round(REFERENCE_TAIL_SECONDS * self.rate)
@@ -146,6 +151,7 @@ class Composer:
         )
 
     def speech_over_sound(self, words: Rng, sound: Rng) -> Recipe:
+        """speech_audio_mix: an utterance over a background."""
         (gender, text), background = self._line(words), self._caption(words)
         speech, samples = self._spoken(self._utterance(gender, text, sound), sound)
         bed = self._fill(self._sound(background, sound), samples, decibels(sound.uniform(-8, 0)), sound)
@@ -154,16 +160,19 @@ class Composer:
     # Scene edits
 
     def add(self, words: Rng, sound: Rng) -> Recipe:
+        """edit_add: a scene becomes the scene with one more sound."""
         scene, event, caption = self._scene(words, sound)
         instruction = _word(instructions.ADD, words).format(x=caption)
         return self._edit(prompts.edit_scene(instruction), (scene,), (scene, event))
 
     def remove(self, words: Rng, sound: Rng) -> Recipe:
+        """edit_remove: the other way round."""
         scene, event, caption = self._scene(words, sound)
         instruction = _word(instructions.REMOVE, words).format(x=caption)
         return self._edit(prompts.edit_scene(instruction), (scene, event), (scene,))
 
     def replace(self, words: Rng, sound: Rng) -> Recipe:
+        """edit_remove_add: one sound of a scene gives way to another."""
         scene, old, old_caption = self._scene(words, sound)
         new_caption = self._caption(words)
         new = self._fill(self._sound(new_caption, sound), scene.length, decibels(sound.uniform(-3, 3)), sound)
@@ -173,6 +182,7 @@ class Composer:
     # Speech edits
 
     def insert_speech(self, words: Rng, sound: Rng) -> Recipe:
+        """edit_speech_insert: a background becomes the background with speech."""
         gender, text = self._line(words)
         speech, samples = self._spoken(self._utterance(gender, text, sound), sound)
         bed = self._bed(samples, sound)
@@ -180,14 +190,14 @@ class Composer:
         return self._edit(prompts.edit_speech(instruction), (bed,), (bed, speech))
 
     def delete_speech(self, words: Rng, sound: Rng) -> Recipe:
+        """speech_delete: the other way round."""
         gender, text = self._line(sound)
         speech, samples = self._spoken(self._utterance(gender, text, sound), sound)
         bed = self._bed(samples, sound)
-        return self._edit(
-            prompts.edit_speech(_word(instructions.DELETE_SPEECH, words)), (bed, speech), (bed,)
-        )
+        return self._edit(prompts.edit_speech(_word(instructions.DELETE_SPEECH, words)), (bed, speech), (bed,))
 
     def rewrite_speech(self, words: Rng, sound: Rng) -> Recipe:
+        """edit_speech_content: the same speaker over the same background says something else."""
         old, new = _two(self.bank.by_speaker[_choose(self.bank.speakers, words)], words)
         samples = self._window(max(self.bank.samples(old), self.bank.samples(new)), sound)
         bed = self._bed(samples, sound)
@@ -199,14 +209,11 @@ class Composer:
         )
 
     def denoise(self, words: Rng, sound: Rng) -> Recipe:
+        """denoise: speech in noise becomes the speech alone."""
         gender, text = self._line(sound)
         speech, samples = self._spoken(self._utterance(gender, text, sound), sound)
-        noise = self._fill(
-            self._sound(self._caption(sound), sound), samples, decibels(sound.uniform(-15, 0)), sound
-        )
-        return self._edit(
-            prompts.edit_speech(_word(instructions.DENOISE, words)), (speech, noise), (speech,)
-        )
+        noise = self._fill(self._sound(self._caption(sound), sound), samples, decibels(sound.uniform(-15, 0)), sound)
+        return self._edit(prompts.edit_speech(_word(instructions.DENOISE, words)), (speech, noise), (speech,))
 
     # Pieces
 

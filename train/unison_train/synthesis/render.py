@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
 from unison_engine.audio import TARGET_RMS
 from unison_engine.conditioning import Mask, mask_frames
 from unison_engine.layout import LatentLayout
-
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import Placement, Recipe
 

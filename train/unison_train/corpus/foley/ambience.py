@@ -64,7 +64,9 @@ def stream(rng: Rng, samples: int) -> Wave:
     for _ in range(round(45 * samples / RATE)):
         length = count(rng.uniform(0.02, 0.06))
         pitch = np.linspace(1.0, rng.uniform(1.1, 1.6), length) * rng.uniform(400, 1_800)
-        bubbles.append((rng.uniform(0, samples / RATE), rng.uniform(0.1, 0.7) * tone(pitch, length) * decay(length, 0.06, 0.004)))
+        bubbles.append(
+            (rng.uniform(0, samples / RATE), rng.uniform(0.1, 0.7) * tone(pitch, length) * decay(length, 0.06, 0.004))
+        )
     return wave + place(samples, bubbles)
 
 
@@ -101,7 +103,8 @@ def helicopter(rng: Rng, samples: int) -> Wave:
     beats = rng.uniform(9, 14)
     chop = np.maximum(np.sin(2 * np.pi * beats * seconds_of(samples)), 0) ** 3
     whine = 0.1 * tone(rng.uniform(500, 800), samples, (1, 0.3))
-    return noise(rng, samples, 40, 350) * (0.15 + chop) + 0.3 * noise(rng, samples, 300, 3_000) * chop + whine
+    air: Wave = noise(rng, samples, 40, 350) * (0.15 + chop) + 0.3 * noise(rng, samples, 300, 3_000) * chop
+    return air + whine
 
 
 def drill(rng: Rng, samples: int) -> Wave:
@@ -119,7 +122,7 @@ def siren(rng: Rng, samples: int) -> Wave:
 def alarm(rng: Rng, samples: int) -> Wave:
     """A gated tone."""
     pitch, rate = rng.uniform(700, 1_600), rng.uniform(2, 5)
-    gate = (seconds_of(samples) * rate % 1 < 0.5).astype(float)
+    gate: Wave = (seconds_of(samples) * rate % 1 < 0.5).astype(float)
     gate = np.convolve(gate, np.ones(60) / 60)[:samples]
     return tone(pitch, samples, (1, 0, 0.4, 0, 0.2)) * gate
 
@@ -166,7 +169,9 @@ def footsteps(low: float, high: float, crunch: float, thud: float) -> Callable[[
         for k in range(int(samples / RATE / pace) + 1):
             length = count(0.22)
             grain = noise(rng, 70, low, high) * decay(70, 0.003)
-            body = grains(rng, length, crunch, grain, 3.0) * np.interp(np.arange(length), [0, 600, 2_600, length], [0.2, 1, 0.6, 0])
+            body = grains(rng, length, crunch, grain, 3.0) * np.interp(
+                np.arange(length), [0, 600, 2_600, length], [0.2, 1, 0.6, 0]
+            )
             heel = thud * noise(rng, length, 50, 220) * decay(length, 0.09)
             hit = 0.6 * noise(rng, length, low, high) * decay(length, 0.05)
             pieces.append((0.03 + k * pace + rng.uniform(-0.02, 0.02), rng.uniform(0.7, 1.0) * (body + heel + hit)))

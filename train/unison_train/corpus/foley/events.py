@@ -142,7 +142,9 @@ def bark(rng: Rng, samples: int) -> Wave:
         length = count(rng.uniform(0.14, 0.22))
         pitch = base * np.interp(np.linspace(0, 1, length), [0, 0.2, 1], [0.8, 1.25, 0.6])
         voiced = np.maximum(tone(pitch, length, (1, 0.7, 0.5, 0.4, 0.3)), 0) + 0.5 * noise(rng, length, 300, 5_000)
-        pieces.append((k * rng.uniform(0.3, 0.42), formants(voiced, (600, 1_300, 2_600), 250) * swell(length, 0.2, 0.8)))
+        pieces.append(
+            (k * rng.uniform(0.3, 0.42), formants(voiced, (600, 1_300, 2_600), 250) * swell(length, 0.2, 0.8))
+        )
     return place(samples, pieces)
 
 
@@ -152,7 +154,9 @@ def frog(rng: Rng, samples: int) -> Wave:
     for k in range(int(rng.integers(2, 5))):
         length = count(0.28)
         pulse = (tone(rng.uniform(30, 45), length) > 0.6).astype(float)
-        pieces.append((k * 0.42, formants(pulse * noise(rng, length, 100, 4_000), (500, 1_200), 150) * swell(length, 0.4)))
+        pieces.append(
+            (k * 0.42, formants(pulse * noise(rng, length, 100, 4_000), (500, 1_200), 150) * swell(length, 0.4))
+        )
     return place(samples, pieces)
 
 
