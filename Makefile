@@ -7,7 +7,7 @@ RUN := $(UV) run --no-sync
 
 demo: .venv/ready
 	$(UV) sync -q --frozen --inexact --group demo
-	$(RUN) unison demo demo
+	$(RUN) python -m unison_plugins.demo demo
 
 test: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo

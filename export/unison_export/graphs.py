@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,16 +115,19 @@ class _Decode(nn.Module):
 
 
 def _write(name: str, export: Export, folder: Path) -> Graph:
-    program = torch.onnx.export(
-        export.module.eval(),
-        kwargs=export.inputs,
-        dynamic_shapes=export.free,
-        input_names=list(export.inputs),
-        output_names=[export.output],
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # Inputs that share a free size share its name, which the exporter finds worth a warning each time.
+        warnings.filterwarnings("ignore", "# The axis name")
+        program = torch.onnx.export(
+            export.module.eval(),
+            kwargs=export.inputs,
+            dynamic_shapes=export.free,
+            input_names=list(export.inputs),
+            output_names=[export.output],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     halve_weights(model)

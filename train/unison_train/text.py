@@ -56,10 +56,18 @@ class LanguageModel:
         source: see `find_language_model`.
         depth: number of blocks that want states.
         clock: see `TextClock`.
-        device: where the model runs, in bfloat16.
+        device: where the model runs.
+        dtype: precision of weights and activations.
     """
 
-    def __init__(self, source: str, depth: int, clock: TextClock | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        source: str,
+        depth: int,
+        clock: TextClock | None,
+        device: torch.device,
+        dtype: torch.dtype = torch.bfloat16,
+    ) -> None:
         found = find_language_model(source)
         folder, file, packing = str(found), {}, {}
         if isinstance(found, Path) and found.suffix == ".gguf":
@@ -67,7 +75,7 @@ class LanguageModel:
             # Packed weights would be unpacked again for every matrix product, ten times slower in training.
             packing = {"quantization_config": GgufConfig(dequantize=True)}
         hf_tokenizer = AutoTokenizer.from_pretrained(folder, **file)
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, **file, **packing)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **file, **packing)
         self.model = model.to(device).eval().requires_grad_(False)
         self.tokenizer = hf_tokenizer.backend_tokenizer
         self.tokenise = PromptTokenizer(self.tokenizer, clock)
@@ -90,7 +98,7 @@ class LanguageModel:
 
     @torch.inference_mode()
     def states(self, prompts: Sequence[PromptTokens]) -> list[Tensor]:
-        """States of each prompt, float16 [depth, kept, width], every vector divided by its RMS."""
+        """States of each prompt, float32 [depth, kept, width], every vector divided by its RMS."""
         prefix = len(self.tokenise.prefix)
         longest = max(prompt.kept for prompt in prompts)
         ids = torch.zeros(len(prompts), longest, dtype=torch.long)
@@ -106,11 +114,11 @@ class LanguageModel:
         )
         stacked = torch.stack([out.hidden_states[layer] for layer in self.layers]).float()
         stacked = stacked * torch.rsqrt(stacked.square().mean(-1, keepdim=True) + 1e-6)
-        return [stacked[:, row, : prompt.kept].half().cpu() for row, prompt in enumerate(prompts)]
+        return [stacked[:, row, : prompt.kept].cpu() for row, prompt in enumerate(prompts)]
 
 
 class StateCache:
-    """States by prompt in one file that only grows, so that a killed run loses nothing.
+    """States by prompt, rounded to float16, in one file that only grows, so that a killed run loses nothing.
 
     `folder / FINGERPRINT.f16` holds the states one after another, `FINGERPRINT.jsonl` where each prompt's lie.
     """
@@ -152,7 +160,7 @@ class StateCache:
             with self._data.open("ab") as data, self._index_file.open("a") as index:
                 for prompt, states in zip(part, found, strict=True):
                     offset = data.tell()
-                    data.write(states.numpy().tobytes())
+                    data.write(states.half().numpy().tobytes())
                     data.flush()
                     index.write(json.dumps([prompt, offset, states.shape[1]]) + "\n")
                     self._index[prompt] = (offset, states.shape[1])

@@ -86,6 +86,23 @@ class Synthesizer:
             BadArguments: `steps` or the length is out of range.
             TooLarge: the length or the prompt is over what the model takes.
         """
+        latent = self.sample(conditioning, seed=seed, steps=steps, guidance=guidance, progress=progress)
+        if progress:
+            progress(Progress("decoding", 0, 1))
+        wave = self.vae_decoder(latent=latent)[0, : self.layout.samples(conditioning.seconds)]
+        peak = float(np.abs(wave).max())
+        return np.asarray(wave * np.float32(PEAK / peak) if peak > PEAK else wave, dtype=np.float32)
+
+    def sample(
+        self,
+        conditioning: Conditioning,
+        *,
+        seed: int,
+        steps: int | None = None,
+        guidance: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Latent:
+        """Everything of `run` before the decoder: the latent [1, C, T]."""
         tell = progress or (lambda _: None)
         samples = self.layout.samples(conditioning.seconds)
         frames = self.layout.frames(samples)
@@ -98,11 +115,7 @@ class Synthesizer:
         defaults = self._bundle.manifest.sampling
         count = defaults.steps if steps is None else steps
         velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance)
-        latent = euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
-        tell(Progress("decoding", 0, 1))
-        wave = self.vae_decoder(latent=latent)[0, :samples]
-        peak = float(np.abs(wave).max())
-        return np.asarray(wave * np.float32(PEAK / peak) if peak > PEAK else wave, dtype=np.float32)
+        return euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
 
     def text(self, prompt: str) -> Text:
         """Tokens of a prompt; the last prompts are remembered."""

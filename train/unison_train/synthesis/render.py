@@ -35,11 +35,6 @@ class Batch:
     mask: Tensor
     valid: Tensor
 
-    @property
-    def seconds(self) -> float:
-        """Seconds of latent frames that count, summed over the batch, per unit of frame rate 1."""
-        return float(self.valid.sum())
-
 
 def render(recipes: Sequence[Recipe], bank: ClipBank, layout: LatentLayout) -> Batch:
     """Mix, level and pad the tuples.

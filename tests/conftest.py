@@ -1,0 +1,59 @@
+"""Fixtures that are dear: the language model in torch, and a small checkpoint with the bundle made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from unison_engine.bundle import Sampling
+from unison_engine.layout import LatentLayout
+from unison_engine.runtime.text import TextClock
+from unison_export.bundle import write_bundle
+from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
+from unison_train.checkpoint import Checkpoint
+from unison_train.model.config import DiTConfig
+from unison_train.text import SMOLLM2, LanguageModel
+
+NETWORK = DiTConfig(
+    latent_channels=8,
+    width=32,
+    heads=2,
+    depth=4,
+    rotary=8,
+    text_width=576,
+    patch_kernel=3,
+    text_clock=TextClock(offset=1.0, frames_per_character=1.5),
+)
+AUTOENCODER = AutoencoderConfig(channels=8, width=32, encoder_blocks=1, decoder_blocks=1)
+LAYOUT = LatentLayout(sample_rate=24_000, hop=960, channels=8, max_seconds=10.0)
+
+
+@pytest.fixture(scope="session")
+def language_model() -> LanguageModel:
+    """SmolLM2 in float32, read at the layers that four blocks want."""
+    return LanguageModel(SMOLLM2, NETWORK.depth, NETWORK.text_clock, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Checkpoint:
+    """An untrained network in which nothing is zero any more, so that every input counts."""
+    generator = torch.Generator().manual_seed(3)
+    torch.manual_seed(3)
+    made = Checkpoint.new(NETWORK, LAYOUT, Autoencoder(AUTOENCODER), generator)
+    with torch.no_grad():
+        for parameter in (*made.dit.parameters(), *made.fusion.parameters()):
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    made.record = {"preset": "tiny", "text": {"source": SMOLLM2}}
+    for module in (made.dit, made.fusion, made.autoencoder):
+        module.eval().requires_grad_(False)
+    return made
+
+
+@pytest.fixture(scope="session")
+def bundle(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of `checkpoint`, whose weights are rounded to what the bundle stores."""
+    folder = tmp_path_factory.mktemp("bundles") / "tiny"
+    write_bundle(checkpoint, folder, "tiny", Sampling(steps=6, guidance=2.0))
+    return folder

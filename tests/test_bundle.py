@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from unison_engine.bundle import MANIFEST, Bundle
+from unison_engine.errors import ModelMissing
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+def change(folder: Path, **values: Any) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text()) | values
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_an_exported_bundle_opens_and_is_whole(bundle: Path) -> None:
+    opened = Bundle.open(bundle)
+    opened.verify()
+    assert opened.manifest.name == "tiny"
+    assert opened.layout.frame_rate == 25
+    assert set(opened.manifest.graphs) == {"text_encoder", "fusion", "step", "vae_encoder", "vae_decoder"}
+    assert len(opened.hash) == 64
+
+
+def test_the_manifest_tells_the_tensors_of_every_graph(bundle: Path) -> None:
+    opened = Bundle.open(bundle)
+    for name, graph in opened.manifest.graphs.items():
+        model = onnx.load(opened.graph(name), load_external_data=False)
+        assert {value.name for value in model.graph.input} == set(graph.inputs)
+        assert {value.name for value in model.graph.output} == set(graph.outputs)
+    assert opened.manifest.graphs["step"].inputs["noisy"].shape == ("b", 8, "t")
+    assert opened.manifest.graphs["step"].outputs["velocity"].shape == ("b", 8, "t")
+
+
+def test_matrices_are_stored_in_half_the_bytes_and_without_loss(bundle: Path) -> None:
+    step = onnx.load(Bundle.open(bundle).graph("step"))
+    stored = [onnx.numpy_helper.to_array(tensor) for tensor in step.graph.initializer]
+    matrices = [tensor for tensor in stored if tensor.ndim > 1 and tensor.size > 64]
+    assert matrices and all(tensor.dtype == np.float16 for tensor in matrices)
+
+
+def test_a_changed_file_is_found(copy: Path) -> None:
+    with (copy / "step.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ModelMissing, match=r"step\.onnx is damaged"):
+        Bundle.open(copy).verify()
+
+
+def test_a_missing_file_is_named(copy: Path) -> None:
+    (copy / "vae_decoder.onnx").unlink()
+    with pytest.raises(ModelMissing, match=r"not whole: vae_decoder\.onnx"):
+        Bundle.open(copy)
+
+
+def test_a_newer_format_asks_for_a_newer_engine(copy: Path) -> None:
+    change(copy, format=2, surprise=True)
+    with pytest.raises(ModelMissing, match="format 2, this engine knows 1; update unison-engine"):
+        Bundle.open(copy)
+
+
+def test_an_unknown_key_is_refused(copy: Path) -> None:
+    change(copy, surprise=True)
+    with pytest.raises(ModelMissing, match="surprise"):
+        Bundle.open(copy)
+
+
+def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match=r"no bundle 'mega'.*nano"):
+        Bundle.open("mega")
+    with pytest.raises(ModelMissing, match=r"give a folder with a bundle\.json"):
+        Bundle.open(tmp_path)

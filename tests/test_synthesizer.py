@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from tests.conftest import LAYOUT
+from unison_engine import conditioning
+from unison_engine.bundle import find_bundle
+from unison_engine.errors import BadArguments, Cancelled, TooLarge
+from unison_engine.runtime.synthesis import PEAK, Progress, Synthesizer
+from unison_engine.runtime.text import PromptTokenizer, TextClock
+
+BELL = conditioning.text_to_audio("a bell rings", 1.23)
+
+
+@pytest.fixture(scope="module")
+def synthesizer(bundle: Path) -> Synthesizer:
+    return Synthesizer.open(bundle, threads=1)
+
+
+def test_a_sound_has_the_length_asked_for_and_fits_full_scale(synthesizer: Synthesizer) -> None:
+    wave = synthesizer.run(BELL, seed=1)
+    assert wave.shape == (round(1.23 * 24_000),)
+    assert wave.dtype == np.float32
+    assert 0.0 < np.abs(wave).max() <= PEAK + 1e-6
+
+
+def test_the_seed_decides(synthesizer: Synthesizer) -> None:
+    assert np.array_equal(synthesizer.run(BELL, seed=1), synthesizer.run(BELL, seed=1))
+    assert not np.array_equal(synthesizer.run(BELL, seed=1), synthesizer.run(BELL, seed=2))
+
+
+def test_the_words_the_steps_and_the_guidance_count(synthesizer: Synthesizer) -> None:
+    usual = synthesizer.run(BELL, seed=1)
+    for other in (
+        synthesizer.run(conditioning.text_to_audio("heavy rain", 1.23), seed=1),
+        synthesizer.run(BELL, seed=1, steps=3),
+        synthesizer.run(BELL, seed=1, guidance=1.0),
+    ):
+        assert np.abs(other - usual).max() > 1e-4
+
+
+def test_a_reference_is_silent_behind_its_end(synthesizer: Synthesizer) -> None:
+    reference = np.full(4_800, 0.1, np.float32)
+    clone = conditioning.voice_clone("hello.", "go.", reference, 1.0, LAYOUT)
+    assert clone.source is not None
+    frames = LAYOUT.frames(LAYOUT.samples(clone.seconds))
+    mask = conditioning.mask_frames(clone.mask, frames, len(clone.source), LAYOUT.samples(clone.seconds))
+    latent = synthesizer.source_latent(clone, frames, mask)
+    assert np.all(latent[..., mask == 0] == 0) and np.all(np.abs(latent[..., mask == 2]).max(axis=1) > 0)
+
+
+def test_progress_is_told_and_may_end_the_run(synthesizer: Synthesizer) -> None:
+    told: list[Progress] = []
+    synthesizer.run(BELL, seed=1, steps=4, progress=told.append)
+    assert [one.stage for one in told] == ["text", "source", *["sampling"] * 4, "decoding"]
+    assert [one.step for one in told if one.stage == "sampling"] == [1, 2, 3, 4]
+
+    def give_up(progress: Progress) -> None:
+        if progress.step == 2:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        synthesizer.run(BELL, seed=1, progress=give_up)
+
+
+def test_a_prompt_read_before_is_not_read_again(synthesizer: Synthesizer) -> None:
+    assert synthesizer.text("[Audio] wind") is synthesizer.text("[Audio] wind")
+
+
+def test_what_the_model_does_not_take_is_told(synthesizer: Synthesizer) -> None:
+    with pytest.raises(TooLarge, match=r"10.5 s is longer than the 10 s"):
+        synthesizer.run(conditioning.text_to_audio("wind", 10.5), seed=1)
+    with pytest.raises(TooLarge, match=r"tokens, the model reads at most 128"):
+        synthesizer.run(conditioning.text_to_audio("wind and " * 90, 1.0), seed=1)
+    with pytest.raises(BadArguments, match="steps is 0"):
+        synthesizer.run(BELL, seed=1, steps=0)
+
+
+def test_spoken_characters_have_their_time() -> None:
+    file = find_bundle("nano") / "tokenizer.json"
+    tokenize = PromptTokenizer(Tokenizer.from_file(str(file)), TextClock(offset=1.0, frames_per_character=2.0))
+    found = tokenize('[Speech] A male voice saying "go now"')
+    spoken = found.positions[found.positions >= 0]
+    # "go" has its middle at character 1, " now" at 4; everything else is unspoken.
+    np.testing.assert_allclose(spoken, [1 + 2 * 1.0, 1 + 2 * 4.0], atol=1.1)
+    assert np.all(found.positions[found.positions < 0] == -8)
+    assert len(found.positions) == found.kept == len(found.ids) - len(tokenize.prefix)
