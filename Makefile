@@ -28,7 +28,7 @@ format: .venv/ready
 	$(RUN) ruff format .
 
 bench: .venv/ready
-	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(UV) sync -q --frozen --inexact --group dev --group demo --group bench
 	for script in benchmarks/bench_*.py; do $(RUN) python $$script || exit 1; done
 
 .venv/ready:

@@ -44,7 +44,7 @@ def checkpoint() -> Checkpoint:
     made = Checkpoint.new(NETWORK, LAYOUT, Autoencoder(AUTOENCODER), generator)
     with torch.no_grad():
         for parameter in (*made.dit.parameters(), *made.fusion.parameters()):
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     made.record = {"preset": "tiny", "text": {"source": SMOLLM2}}
     for module in (made.dit, made.fusion, made.autoencoder):
         module.eval().requires_grad_(False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -89,6 +90,10 @@ def test_same_request_and_seed_give_the_same_samples_in_process_and_over_osc(
             "unknown_asset",
             "/nowhere/rain.wav",
         ),
+        ("/unison/run/json", (3, "text_to_audio", "{"), "bad_args", "JSON cannot be read"),
+        ("/unison/run/json", (3, "text_to_audio", "[]"), "bad_args", "give an object"),
+        ("/unison/run/json", (3, "text_to_audio"), "bad_args", "1 arguments came"),
+        ("/unison/run/json", (3, "sing", "{}"), "unknown_task", "text_to_audio"),
         ("/unison/run/*", (3, "rain"), "unknown_address", "pattern"),
         ("/unison/job/cancel", (3, "job-999999"), "unknown_job", "job-999999"),
         ("/unison/job/cancel", (3,), "bad_args", "the job"),
@@ -103,6 +108,13 @@ def test_a_bad_command_fails_with_what_to_mend(
     assert (command, req, got, job) == (address, 3, code, "")
     assert told in text
     assert client.ask("/unison/ping", 4, reply="/unison/pong")[0] == 4
+
+
+def test_a_request_in_json_is_the_same_request(host: LiveHost, client: OscClient) -> None:
+    asked = {"prompt": "rain", "seconds": 1.0, "seed": 5}
+    asset = client.ask("/unison/run/json", 70, "text_to_audio", json.dumps(asked))[7]
+    plain = client.ask(RUN, 71, "rain", 1.0, "seed", 5)[7]
+    assert host.library.get(asset).recipe.request == host.library.get(plain).recipe.request
 
 
 def test_a_request_too_long_for_the_model_fails_after_its_ack(client: OscClient) -> None:

@@ -46,8 +46,8 @@ def test_the_demo_makes_seven_sounds_and_tells_what_each_took(
 
 
 def test_same_request_and_seed_same_samples_in_process_and_over_osc(host: LiveHost, tmp_path: Path) -> None:
-    wanted = {"prompt": "a bell rings", "seconds": 1.5, "seed": 42, "steps": 8}
-    here = Engine.open("nano", tmp_path / "here").run("text_to_audio", **wanted)
+    engine = Engine.open("nano", tmp_path / "here")
+    here = engine.run("text_to_audio", prompt="a bell rings", seconds=1.5, seed=42, steps=8)
     with OscClient(host.port) as client:
         client.send("/unison/run/text_to_audio", 1, "a bell rings", 1.5, "seed", 42, "steps", 8)
         done = client.until("/unison/done", "/unison/fail")

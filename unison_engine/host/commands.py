@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import functools
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from unison_engine.engine import engine_version
-from unison_engine.errors import BadArguments, UnknownAddress
+from unison_engine.errors import BadArguments, UnisonError, UnknownAddress
 from unison_engine.host import osc
 from unison_engine.host.agenda import Agenda
 from unison_engine.host.calls import Call
@@ -24,6 +25,7 @@ from unison_engine.tasks import Parameter, Task, parameters
 
 API = 1
 RUN = "/unison/run/"
+_RUN_JSON = RUN + "json"
 _PATTERN = frozenset("*?[]{}")
 
 
@@ -79,7 +81,8 @@ class Commands:
             "/unison/job/cancel": self._job_cancel,
             "/unison/job/query": self._job_query,
             "/unison/job/list": self._job_list,
-            **{RUN + name: functools.partial(self._run, task) for name, task in self.registry.tasks.items()},
+            **{RUN + name: self._run for name in self.registry.tasks},
+            _RUN_JSON: self._run,
         }
 
     def run(self, call: Call) -> Answer:
@@ -101,16 +104,27 @@ class Commands:
 
     def plays(self, message: osc.Message) -> bool:
         """Whether a message asks for a sound to be played: it is made now and played at its bundle's time."""
-        task = self.registry.tasks.get(message.address.removeprefix(RUN))
-        if task is None or not message.address.startswith(RUN):
+        if self.table.get(message.address) != self._run:
             return False
         try:
-            return bool(named_arguments(parameters(task.request), message.arguments[1:]).get("play"))
-        except BadArguments:
+            return bool(self._asked(message.address, message.arguments[1:])[1].get("play"))
+        except UnisonError:
             return True  # Refused now rather than at its time.
 
-    def _run(self, task: Task[Any], call: Call) -> Answer:
-        request = task.parse(named_arguments(parameters(task.request), call.arguments), self.library.find)
+    def _asked(self, command: str, arguments: tuple[osc.Argument, ...]) -> tuple[Task[Any], dict[str, object]]:
+        """The task of a run command, and its arguments by name."""
+        if command == _RUN_JSON:
+            if len(arguments) != 2:
+                raise BadArguments(f"{command} takes a task and one JSON object; {len(arguments)} arguments came.")
+            return self.registry.task(osc.text(arguments[0], "the task")), _json_object(
+                osc.text(arguments[1], "the JSON")
+            )
+        task = self.registry.task(command.removeprefix(RUN))
+        return task, named_arguments(parameters(task.request), arguments)
+
+    def _run(self, call: Call) -> Answer:
+        task, arguments = self._asked(call.command, call.arguments)
+        request = task.parse(arguments, self.library.find)
         job = self.scheduler.submit(task, request, call)
         return Answer([call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))], final=False)
 
@@ -219,6 +233,16 @@ def named_arguments(known: list[Parameter], arguments: Iterable[osc.Argument]) -
             raise BadArguments(f"{name!r} {told}; after {', '.join(fixed)} come pairs of a name and a value.")
         named[name] = value
     return named
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadArguments(f"the JSON cannot be read: {error}.") from error
+    if not isinstance(found, dict):
+        raise BadArguments(f"the JSON is a {type(found).__name__}; give an object with the task's parameters.")
+    return found
 
 
 def _usage(known: list[Parameter]) -> str:
