@@ -5,7 +5,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tests.conftest import AUTOENCODER, LAYOUT, NETWORK
@@ -16,7 +18,7 @@ from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.fit import load_bank
 from unison_train.synthesis.bank import ClipBank
-from unison_train.synthesis.recipes import TASKS
+from unison_train.synthesis.recipes import EDIT_TASKS, TASKS
 from unison_train.text import LanguageModel, StateCache
 from unison_train.trainer import Trainer
 from unison_train.tuples import TupleStream
@@ -108,6 +110,20 @@ def test_every_task_gives_a_batch_that_trains(bank: ClipBank, states: StateCache
     loss = run.loss(batch)
     assert 0.5 < float(loss.detach()) < 10
     loss.backward()
+
+
+def test_every_task_is_made_to_be_heard(bank: ClipBank, states: StateCache, tmp_path: Path) -> None:
+    run = trainer(bank, states, tmp_path, config(2))
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    run.write_samples()
+    for name, value in run.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    folder = tmp_path / "samples" / "000000"
+    for task in TASKS:
+        made, target = (soundfile.read(folder / f"{task}.{kind}.wav")[0] for kind in ("made", "target"))
+        assert len(made) == len(target) and np.abs(target).max() > 0.05
+        assert (folder / f"{task}.source.wav").is_file() == (task in EDIT_TASKS or task == "zeroshotts")
+        assert (folder / f"{task}.txt").read_text().startswith("[")
 
 
 def test_generation_comes_first(bank: ClipBank) -> None:

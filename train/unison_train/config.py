@@ -45,7 +45,7 @@ class Optimiser(_Strict):
 
 
 class Run(_Strict):
-    """Length, batch size in latent frames, curriculum, precision and how often to save."""
+    """Length, batch size in latent frames, curriculum, precision, how often to save and how often to listen."""
 
     steps: int = Field(gt=0)
     frames_per_batch: int = Field(gt=0)
@@ -53,6 +53,7 @@ class Run(_Strict):
     seed: int
     precision: Literal["fp32", "bf16"]
     checkpoint_minutes: float = Field(gt=0)
+    samples_minutes: float = Field(gt=0)
 
 
 class TrainConfig(_Strict):

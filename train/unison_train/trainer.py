@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.ema import ExponentialMovingAverage
 from unison_train.model.flow import flow_matching_loss, logit_normal
+from unison_train.samples import write_sample
 from unison_train.synthesis.render import Batch
 from unison_train.text import StateCache
 from unison_train.tuples import TupleStream
@@ -43,7 +45,8 @@ class Trainer:
         config: the recipe.
         stream: batches, see `TupleStream`.
         states: language-model states of prompts.
-        out: folder for `model.safetensors` (averaged weights), `state.pt` (to resume) and `log.jsonl`.
+        out: folder for `model.safetensors` (averaged weights), `state.pt` (to resume), `log.jsonl` (loss of every step)
+            and `samples/STEP/TASK.made.wav`, see `unison_train.samples`.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Trainer:
         if self._state_file.is_file():
             self._restore()
         self.checkpoint.autoencoder.eval()
-        saved = time.monotonic()
+        saved = listened = time.monotonic()
         steps = self.config.run.steps
         with (
             (self.out / "log.jsonl").open("a") as log,
@@ -97,7 +100,11 @@ class Trainer:
                     log.flush()
                     self.save()
                     saved = time.monotonic()
+                if time.monotonic() - listened > 60 * self.config.run.samples_minutes:
+                    self.write_samples()
+                    listened = time.monotonic()
         self.save()
+        self.write_samples()
 
     def step(self, batch: Batch) -> tuple[float, float]:
         """One optimiser step; returns loss and gradient norm before clipping."""
@@ -134,13 +141,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write averaged weights and the resumable state; each file is replaced as a whole."""
-        record = self.checkpoint.record | {"training": self._record()}
-        live = [parameter.detach().clone() for parameter in self.network.parameters()]
-        self.average.copy_to(self.network.parameters())
-        self.checkpoint.save(self.out, record)
-        with torch.no_grad():
-            for parameter, value in zip(self.network.parameters(), live, strict=True):
-                parameter.copy_(value)
+        with self._averaged():
+            self.checkpoint.save(self.out, self.checkpoint.record | {"training": self._record()})
         state = {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -152,6 +154,27 @@ class Trainer:
         partial = self._state_file.with_suffix(".partial")
         torch.save(state, partial)
         os.replace(partial, self._state_file)
+
+    def write_samples(self) -> None:
+        """Let the averaged weights make one sound of every sub-task that has a share in the recipe."""
+        folder = self.out / "samples" / f"{self.progress.step:06}"
+        tasks = [task for task, share in self.config.tasks.items() if share > 0]
+        with self._averaged(), torch.no_grad():
+            for task in tasks:
+                batch = self.stream.example(task, self.config.run.seed)
+                write_sample(self.checkpoint, self.states, batch, self._latents(batch), folder / task)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The network holds the averaged weights inside, and its own again after."""
+        live = [parameter.detach().clone() for parameter in self.network.parameters()]
+        self.average.copy_to(self.network.parameters())
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in zip(self.network.parameters(), live, strict=True):
+                    parameter.copy_(value)
 
     @property
     def _state_file(self) -> Path:

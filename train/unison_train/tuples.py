@@ -35,6 +35,11 @@ class TupleStream:
         task = str(self.rng.choice(list(shares), p=list(shares.values())))
         return task, render(self._recipes(task), self._bank, self._layout)
 
+    def example(self, task: str, seed: int) -> Batch:
+        """One tuple of a sub-task that depends on nothing but the seed."""
+        rng = np.random.default_rng(seed)
+        return render([self._composer.draw(task, rng, rng)], self._bank, self._layout)
+
     def _recipes(self, task: str) -> list[Recipe]:
         budget = self._config.run.frames_per_batch
         drawn: list[Recipe] = []
