@@ -26,7 +26,7 @@ from unison_train.corpus.phrases import words
 from unison_train.corpus.speech import Reading, plan
 
 WHISPER_RATE = 16_000
-GUIDANCE = (1.0, 2.0, 3.0, 4.0)
+GUIDANCE = (1.0, 3.0, 5.0)
 
 
 def main() -> None:

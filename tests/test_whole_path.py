@@ -36,6 +36,6 @@ def test_corpus_training_bundle_sound(tmp_path: Path) -> None:
 
     command("unison-export", "bundle", "mine", "bundle", "--name", "mine")
     wav = tmp_path / "rain.wav"
-    asked = ["--bundle", "bundle", "--library", "takes", "--prompt", "heavy rain", "--seconds", "1", "-o", wav]
-    command("unison", "run", "text_to_audio", *asked)
+    asked = ["--bundle", "bundle", "--library", "takes", "--prompt", "heavy rain", "--seconds", "1"]
+    command("unison", "run", "text_to_audio", *asked, "-o", wav)
     assert soundfile.info(wav).duration == 1.0
