@@ -41,6 +41,15 @@ def test_states_are_kept_on_disk_and_padded(language_model: LanguageModel, tmp_p
     assert torch.equal(second.batch(PROMPTS, CPU).states, batch.states)
 
 
+def test_a_line_that_a_killed_run_left_half_written_is_dropped(language_model: LanguageModel, tmp_path: Path) -> None:
+    expected = StateCache(language_model, tmp_path).batch(PROMPTS, CPU).states
+    (index,) = tmp_path.glob("*.jsonl")
+    index.write_bytes(index.read_bytes()[:-5])
+    assert len(StateCache(language_model, tmp_path)) == 2
+    assert torch.equal(StateCache(language_model, tmp_path).batch(PROMPTS, CPU).states, expected)
+    assert len(StateCache(language_model, tmp_path)) == 3
+
+
 def test_a_repeated_prompt_is_computed_once(language_model: LanguageModel, tmp_path: Path) -> None:
     cache = StateCache(language_model, tmp_path)
     batch = cache.batch([PROMPTS[0]] * 3, CPU)

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,10 +131,13 @@ class StateCache:
         self._index_file = folder / f"{model.fingerprint}.jsonl"
         self._index: dict[str, tuple[int, int]] = {}
         self._data.touch()
-        if self._index_file.is_file():
-            for line in self._index_file.read_text().splitlines():
-                prompt, offset, kept = json.loads(line)
-                self._index[prompt] = (offset, kept)
+        self._index_file.touch()
+        # A run that was killed may have left half a line, which the next one would be appended to.
+        whole = self._index_file.read_bytes().rpartition(b"\n")
+        os.truncate(self._index_file, len(whole[0] + whole[1]))
+        for line in whole[0].splitlines():
+            prompt, offset, kept = json.loads(line)
+            self._index[prompt] = (offset, kept)
 
     def __len__(self) -> int:
         return len(self._index)
