@@ -137,8 +137,8 @@ def test_generation_comes_first(bank: ClipBank) -> None:
     ("line", "changed", "told"),
     [
         ('preset = "nano"', 'preset = "nano"\nsurprise = 1', "surprise"),
-        ("steps = 6000", "steps = 0", "greater than 0"),
-        ("tts = 0.24", "sing = 0.24", "unknown tasks"),
+        ("steps = 8600", "steps = 0", "greater than 0"),
+        ("tts = 0.44", "sing = 0.44", "unknown tasks"),
         ("[tasks]", "[tasks]\nedit_add = 1.0\n[other]", "other"),
         ('preset = "nano"', "preset", "cannot be used"),
     ],
