@@ -25,7 +25,11 @@ def main(folder: Path) -> None:
         wave, rate = soundfile.read(folder / f"{task}.wav")
         axes = figure.add_subplot(2, 4, place + 1)
         axes.specgram(
-            wave + _FLOOR * np.random.default_rng(0).standard_normal(len(wave)), 1024, rate, noverlap=768, **_SCALE
+            wave + _FLOOR * np.random.default_rng(0).standard_normal(len(wave)),
+            NFFT=1024,
+            Fs=rate,
+            noverlap=768,
+            **_SCALE,
         )
         wanted = next(str(request[name]) for name in ("prompt", "instruction", "events", "text") if name in request)
         axes.set_title(f"{task}\n{wanted if len(wanted) < 44 else wanted[:42] + '…'}", fontsize=8)
