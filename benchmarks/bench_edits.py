@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unison_engine.conditioning import Conditioning, Mask
 from unison_engine.runtime.synthesis import Synthesizer
-from unison_train.autoencoder.model import mel_filters
+from unison_train.autoencoder.spectrum import mel_filters
 from unison_train.corpus.manifest import read_manifest
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import EDIT_TASKS, Composer

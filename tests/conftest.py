@@ -26,7 +26,7 @@ NETWORK = DiTConfig(
     patch_kernel=3,
     text_clock=TextClock(offset=1.0, frames_per_character=1.5),
 )
-AUTOENCODER = AutoencoderConfig(channels=8, width=32, encoder_blocks=1, decoder_blocks=1)
+AUTOENCODER = AutoencoderConfig(channels=8, width=32, encoder_blocks=1, decoder_width=32, decoder_blocks=1)
 LAYOUT = LatentLayout(sample_rate=24_000, hop=960, channels=8, max_seconds=10.0)
 
 

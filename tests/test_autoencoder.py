@@ -10,13 +10,13 @@ import torch
 from tests.corpus import write_corpus
 from unison_engine.errors import ModelMissing
 from unison_train.autoencoder.losses import spectral_distance
-from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig, mel_filters
-from unison_train.autoencoder.spectrum import Spectrum
+from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
+from unison_train.autoencoder.spectrum import Spectrum, mel_filters
 from unison_train.autoencoder.training import AutoencoderRecipe, AutoencoderTrainer
 from unison_train.fit import fit_autoencoder, load_bank
 from unison_train.synthesis.bank import ClipBank
 
-SMALL = AutoencoderConfig(channels=8, width=32, encoder_blocks=1, decoder_blocks=1)
+SMALL = AutoencoderConfig(channels=8, width=32, encoder_blocks=1, decoder_width=32, decoder_blocks=1)
 CPU = torch.device("cpu")
 
 
@@ -86,7 +86,7 @@ def test_training_brings_the_sound_nearer(bank: ClipBank, tmp_path: Path) -> Non
 
     @torch.no_grad()
     def distance() -> float:
-        return float(spectral_distance(trainer.model.decode(trainer.model.encode(wave)), wave))
+        return float(spectral_distance(trainer.model.decode(trainer.model.encode(wave)), wave, SMALL.sample_rate))
 
     before = distance()
     trainer.run()
@@ -123,8 +123,8 @@ def test_the_decoder_learns_against_an_adversary_and_latents_stay(bank: ClipBank
 
 def test_spectral_distance_is_zero_only_for_the_same_sound() -> None:
     wave = torch.randn(1, 9600, generator=torch.Generator().manual_seed(3)) * 0.1
-    assert float(spectral_distance(wave, wave)) == 0.0
-    assert float(spectral_distance(0.5 * wave, wave)) > 0.1
+    assert float(spectral_distance(wave, wave, SMALL.sample_rate)) == 0.0
+    assert float(spectral_distance(0.5 * wave, wave, SMALL.sample_rate)) > 0.1
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:

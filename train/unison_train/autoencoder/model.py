@@ -6,15 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
-from unison_train.autoencoder.spectrum import Spectrum
+from unison_train.autoencoder.spectrum import Spectrum, mel_filters
 
 FLOOR = 1e-4
 
@@ -31,7 +29,8 @@ class AutoencoderConfig:
     channels: int = 32
     width: int = 256
     encoder_blocks: int = 3
-    decoder_blocks: int = 6
+    decoder_width: int = 384
+    decoder_blocks: int = 8
 
     @property
     def latent_hop(self) -> int:
@@ -96,12 +95,13 @@ class Decoder(nn.Module):
     def __init__(self, config: AutoencoderConfig, bins: int) -> None:
         super().__init__()
         self.stack = config.stack
-        self.inward = nn.Conv1d(config.channels, config.width, 7, padding=3)
-        self.coarse = nn.Sequential(*(Block(config.width) for _ in range(config.encoder_blocks)))
-        self.refine = nn.Linear(config.width, config.stack * config.width)
-        self.fine = nn.Sequential(*(Block(config.width) for _ in range(config.decoder_blocks)))
-        self.norm = nn.LayerNorm(config.width)
-        self.outward = nn.Linear(config.width, 3 * bins)
+        width = config.decoder_width
+        self.inward = nn.Conv1d(config.channels, width, 7, padding=3)
+        self.coarse = nn.Sequential(*(Block(width) for _ in range(config.encoder_blocks)))
+        self.refine = nn.Linear(width, config.stack * width)
+        self.fine = nn.Sequential(*(Block(width) for _ in range(config.decoder_blocks)))
+        self.norm = nn.LayerNorm(width)
+        self.outward = nn.Linear(width, 3 * bins)
 
     def forward(self, latent: Tensor) -> Tensor:
         """See the class."""
@@ -174,18 +174,3 @@ class Autoencoder(nn.Module):
         model = cls(AutoencoderConfig(**json.loads((folder / "autoencoder.json").read_text())))
         model.load_state_dict(load_file(folder / "autoencoder.safetensors"))
         return model
-
-
-def mel_filters(rate: int, window: int, mels: int) -> NDArray[np.float64]:
-    """Triangular filters on the mel scale 2595 log10(1 + f / 700), [window // 2 + 1, mels], each with sum 1."""
-    bins = np.arange(window // 2 + 1) * rate / window
-    top = 2595 * np.log10(1 + rate / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, mels + 2) / 2595) - 1)
-    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    filters = np.maximum(0.0, np.minimum(rising, falling))
-    # At the bottom the filters are narrower than a bin; such a filter takes the bin nearest to its centre.
-    empty = np.flatnonzero(filters.sum(axis=0) == 0)
-    filters[np.abs(bins[:, None] - edges[1:-1][empty]).argmin(axis=0), empty] = 1.0
-    result: NDArray[np.float64] = filters / filters.sum(axis=0)
-    return result

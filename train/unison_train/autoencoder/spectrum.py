@@ -1,10 +1,12 @@
-"""Short-time Fourier analysis and synthesis as matrix products, so that they export with dynamic length."""
+"""Short-time Fourier analysis and synthesis as matrix products, which export with dynamic length; mel filters."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -57,3 +59,18 @@ class Spectrum(nn.Module):
         )
         assert isinstance(wave, Tensor)
         return wave[:, self.margin : wave.shape[1] - self.margin]
+
+
+def mel_filters(rate: int, window: int, mels: int) -> NDArray[np.float64]:
+    """Triangular filters on the mel scale 2595 log10(1 + f / 700), [window // 2 + 1, mels], each with sum 1."""
+    bins = np.arange(window // 2 + 1) * rate / window
+    top = 2595 * np.log10(1 + rate / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, mels + 2) / 2595) - 1)
+    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    filters = np.maximum(0.0, np.minimum(rising, falling))
+    # At the bottom the filters are narrower than a bin; such a filter takes the bin nearest to its centre.
+    empty = np.flatnonzero(filters.sum(axis=0) == 0)
+    filters[np.abs(bins[:, None] - edges[1:-1][empty]).argmin(axis=0), empty] = 1.0
+    result: NDArray[np.float64] = filters / filters.sum(axis=0)
+    return result

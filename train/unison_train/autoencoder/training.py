@@ -107,7 +107,7 @@ class AutoencoderTrainer:
             noise = torch.randn(mean.shape, generator=self.generator, device=self.device)
             made = self.model.generate(mean + noise * (0.5 * log_variance).exp())
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        distance = spectral_distance(made, wave)
+        distance = spectral_distance(made, wave, self.bank.sample_rate)
         error = (made - wave).abs().mean()
         losses = {"distance": distance.item(), "divergence": divergence.item()}
         total = distance + recipe.wave * error
