@@ -29,14 +29,14 @@ def audio(caption: str) -> str:
     return f"[Audio] {caption.strip()}"
 
 
-def speech(text: str, gender: str) -> str:
-    """A line spoken by a described voice; `gender` is "female" or "male"."""
-    return f"[Speech] A {gender} voice saying {_quote(text)}"
+def speech(text: str, gender: str, manner: str = "voice saying") -> str:
+    """A line spoken by a described voice; `gender` is "female" or "male", `manner` who speaks and how."""
+    return f"[Speech] A {gender} {manner} {quote(text)}"
 
 
-def speech_over(text: str, gender: str, background: str) -> str:
+def speech_over(text: str, gender: str, background: str, manner: str = "voice saying") -> str:
     """A spoken line over a described background."""
-    return f"{speech(text, gender)} {audio(background)}"
+    return f"{speech(text, gender, manner)} {audio(background)}"
 
 
 def timeline(events: Sequence[Event]) -> str:
@@ -78,6 +78,7 @@ def spoken_spans(prompt: str) -> list[tuple[int, int]]:
     return [match.span(1) for match in _QUOTED.finditer(prompt)]
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Words that are to be spoken aloud, as instructions and prompts hold them."""
     # A double quote inside the line would end the spoken span early.
     return '"' + text.strip().replace('"', "'") + '"'

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unison_engine.errors import BadArguments
-from unison_train.synthesis.recipes import GENERATION_TASKS, TASKS
+from unison_train.synthesis.settings import Synthesis
+from unison_train.synthesis.tasks import GENERATION_TASKS, PUBLISHED_SHARES, TASKS
 
 
 class _Strict(BaseModel):
@@ -57,18 +58,29 @@ class Run(_Strict):
 
 
 class TrainConfig(_Strict):
-    """Everything that decides a training run, besides the corpus itself."""
+    """Everything that decides a training run, besides the corpus itself.
+
+    `tasks` gives the share of batches of each sub-task in the joint stage; `"published"` stands for those of UNISON.
+    """
 
     preset: str
     data: Data
     optimiser: Optimiser
     run: Run
-    tasks: dict[str, float]
+    tasks: dict[str, Annotated[float, Field(ge=0)]]
+    synthesis: Synthesis = Synthesis()
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _named_shares(cls, tasks: object) -> object:
+        return PUBLISHED_SHARES if tasks == "published" else tasks
 
     @model_validator(mode="after")
     def _known_tasks(self) -> TrainConfig:
         if unknown := sorted(set(self.tasks) - set(TASKS)):
             raise ValueError(f"unknown tasks {unknown}; known are {', '.join(TASKS)}")
+        if unknown := sorted(set(self.synthesis.room_tasks) - set(TASKS)):
+            raise ValueError(f"unknown tasks {unknown} in room_tasks; known are {', '.join(TASKS)}")
         if not any(self.tasks.get(task, 0) > 0 for task in GENERATION_TASKS):
             raise ValueError(f"no generation task has a share; give one of {', '.join(GENERATION_TASKS)}")
         return self

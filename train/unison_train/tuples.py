@@ -23,7 +23,7 @@ class TupleStream:
     """
 
     def __init__(self, bank: ClipBank, layout: LatentLayout, config: TrainConfig) -> None:
-        self._composer = Composer(bank, config.data.max_seconds)
+        self._composer = Composer(bank, config.data.max_seconds, config.synthesis)
         self._bank = bank
         self._layout = layout
         self._config = config
@@ -31,6 +31,7 @@ class TupleStream:
 
     def batch(self, step: int) -> tuple[str, Batch]:
         """Sub-task and rendered batch of a training step."""
+        self._bank.advance(step)
         shares = self._config.shares(step)
         task = str(self.rng.choice(list(shares), p=list(shares.values())))
         return task, render(self._recipes(task), self._bank, self._layout)

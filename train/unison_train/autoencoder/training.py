@@ -55,7 +55,7 @@ class AutoencoderTrainer:
 
     def __init__(self, model: Autoencoder, bank: ClipBank, recipe: AutoencoderRecipe, out: Path) -> None:
         self.model, self.bank, self.recipe, self.out = model, bank, recipe, out
-        self.device = bank.waves[0].device
+        self.device = bank.device
         if recipe.freeze_encoder:
             model.encoder.requires_grad_(False)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
