@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.bank import RATE, make_bank
+from unison_engine.errors import BadArguments
+from unison_engine.layout import LatentLayout
+from unison_train.config import TrainConfig
+from unison_train.synthesis.bank import ClipBank
+from unison_train.synthesis.tasks import EDIT_TASKS, GENERATION_TASKS, PUBLISHED_SHARES, TASKS
+from unison_train.tuples import TupleStream
+
+LAYOUT = LatentLayout(sample_rate=RATE, hop=960, channels=32, max_seconds=10.0)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> ClipBank:
+    return make_bank(tmp_path_factory.mktemp("clips"))
+
+
+def test_stream_is_seeded_resumable_and_within_budget(bank: ClipBank) -> None:
+    config = TrainConfig.load("nano")
+    first, second = (TupleStream(bank, LAYOUT, config) for _ in range(2))
+    for step in range(4):
+        task, batch = first.batch(step)
+        again, same = second.batch(step)
+        assert task == again and batch.prompts == same.prompts and torch.equal(batch.target, same.target)
+        assert batch.mask.shape[0] * batch.mask.shape[2] <= config.run.frames_per_batch
+    second.rng.bit_generator.state = first.rng.bit_generator.state
+    assert first.batch(9)[1].prompts == second.batch(9)[1].prompts
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_example_depends_on_its_seed_alone(task: str, bank: ClipBank) -> None:
+    stream = TupleStream(bank, LAYOUT, TrainConfig.load("nano"))
+    first = stream.example(task, 5)
+    stream.batch(0)
+    assert torch.equal(first.target, stream.example(task, 5).target)
+
+
+def test_curriculum_starts_with_generation() -> None:
+    config = TrainConfig.load("nano")
+    early, late = config.shares(0), config.shares(config.run.steps - 1)
+    assert set(early) == set(GENERATION_TASKS) and set(late) == set(config.tasks) == set(TASKS)
+    assert sum(early.values()) == pytest.approx(1) and sum(late.values()) == pytest.approx(1)
+
+
+def recipe(tmp_path: Path, tasks: str, more: str = "") -> str:
+    shipped = (resources.files("unison_train") / "presets" / "nano.toml").read_text()
+    head = shipped[: shipped.index("[tasks]")]
+    (tmp_path / "mine.toml").write_text(f"{tasks}\n{head}\n{more}")
+    return str(tmp_path / "mine.toml")
+
+
+def test_published_shares_go_by_their_name(tmp_path: Path) -> None:
+    config = TrainConfig.load(recipe(tmp_path, 'tasks = "published"'))
+    assert config.tasks == PUBLISHED_SHARES and set(PUBLISHED_SHARES) == set(TASKS)
+    assert sum(PUBLISHED_SHARES.values()) == pytest.approx(1)
+    assert sum(PUBLISHED_SHARES[task] for task in EDIT_TASKS) == pytest.approx(0.3)
+    assert config.shares(0)["zeroshotts"] == pytest.approx(0.25 / 0.7)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "more", "told"),
+    [
+        ('tasks = "public"', "", "tasks"),
+        ("tasks = {tts = -1.0}", "", "greater than or equal to 0"),
+        ("tasks = {tts = 0.0}", "", "no generation task"),
+        ('tasks = "published"', "[synthesis]\nnoise = 1", "noise"),
+        ('tasks = "published"', "[synthesis]\nroom_share = 1.5", "room_share"),
+        ('tasks = "published"', "[synthesis]\nedit_snr_db = [3.0, -3.0]", "ends before it starts"),
+        ('tasks = "published"', '[synthesis]\nroom_tasks = ["sing"]', "unknown tasks"),
+    ],
+)
+def test_settings_are_strict(tmp_path: Path, tasks: str, more: str, told: str) -> None:
+    with pytest.raises(BadArguments, match=told):
+        TrainConfig.load(recipe(tmp_path, tasks, more))
+
+
+def test_settings_reach_the_recipes(bank: ClipBank, tmp_path: Path) -> None:
+    settings = TrainConfig.load(recipe(tmp_path, 'tasks = "published"', "[synthesis]\nscene_seconds = [3.0, 3.0]"))
+    batch = TupleStream(bank, LAYOUT, settings).example("edit_add", 1)
+    assert batch.target.shape[1] == 3 * RATE
