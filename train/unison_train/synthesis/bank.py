@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unison_engine.audio import read_audio, rms_normalise
+from unison_engine.audio import read_audio, rms_normalise, sounding
 from unison_train.corpus.manifest import Clip
 
 
@@ -24,14 +24,18 @@ class ClipBank:
         by_speaker: speaker -> utterances.
         by_line: (gender, transcript) -> utterances.
         lines: the keys of `by_line`, sorted.
+        spoken: (first, end) sample of the words in each utterance, (0, 0) for sounds.
     """
 
     def __init__(self, root: Path, clips: Sequence[Clip], sample_rate: int, device: torch.device) -> None:
         self.clips = list(clips)
         self.sample_rate = sample_rate
-        self.waves = [
-            torch.from_numpy(rms_normalise(read_audio(root / clip.path, sample_rate))).to(device) for clip in self.clips
-        ]
+        self.waves: list[Tensor] = []
+        self.spoken: list[tuple[int, int]] = []
+        for clip in self.clips:
+            wave = rms_normalise(read_audio(root / clip.path, sample_rate))
+            self.waves.append(torch.from_numpy(wave).to(device))
+            self.spoken.append(sounding(wave, sample_rate) if clip.kind == "speech" else (0, 0))
         by_caption: dict[str, list[int]] = defaultdict(list)
         by_speaker: dict[str, list[int]] = defaultdict(list)
         by_line: dict[tuple[str, str], list[int]] = defaultdict(list)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from unison_engine import prompts
-from unison_engine.conditioning import REFERENCE_TAIL_SECONDS, Mask
+from unison_engine.conditioning import REFERENCE_TAIL_SECONDS, Line, Mask
 from unison_engine.prompts import Event
 from unison_train.synthesis import instructions
 from unison_train.synthesis.bank import ClipBank
@@ -52,7 +52,10 @@ class Placement:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training tuple before it is rendered; `samples` is its length, `reference` that of a voice reference."""
+    """One training tuple before it is rendered; `samples` is its length, `reference` that of a voice reference.
+
+    `lines` tells what is spoken in the target, and when.
+    """
 
     prompt: str
     samples: int
@@ -60,6 +63,7 @@ class Recipe:
     source: tuple[Placement, ...] = ()
     mask: Mask = Mask.GENERATE
     reference: int = 0
+    lines: tuple[Line, ...] = ()
 
 
 def decibels(gain: float) -> float:
@@ -131,7 +135,8 @@ class Composer:
         gender, text = self._line(words)
         clip = self._utterance(gender, text, sound)
         samples = self._window(self.bank.samples(clip), sound)
-        return Recipe(prompts.speech(text, gender), samples, (self._whole(clip, 0, 1.0),))
+        placed = self._whole(clip, 0, 1.0)
+        return Recipe(prompts.speech(text, gender), samples, (placed,), lines=(self._said(placed),))
 
     def cloned_speech(self, words: Rng, sound: Rng) -> Recipe:
         """zeroshotts: an utterance behind another one of the same speaker."""
@@ -140,14 +145,15 @@ class Composer:
         tail = round(REFERENCE_TAIL_SECONDS * self.rate)
         reference = self.bank.samples(said) + tail
         samples = self._window(reference + self.bank.samples(new), sound)
-        reference_placement = self._whole(said, 0, 1.0)
+        first, second = self._whole(said, 0, 1.0), self._whole(new, reference, 1.0)
         return Recipe(
             prompts.cloned_speech(self._text(said), self._text(new)),
             samples,
-            (reference_placement, self._whole(new, reference, 1.0)),
-            (reference_placement,),
+            (first, second),
+            (first,),
             Mask.REFERENCE,
             reference,
+            (self._said(first), self._said(second)),
         )
 
     def speech_over_sound(self, words: Rng, sound: Rng) -> Recipe:
@@ -155,7 +161,8 @@ class Composer:
         (gender, text), background = self._line(words), self._caption(words)
         speech, samples = self._spoken(self._utterance(gender, text, sound), sound)
         bed = self._fill(self._sound(background, sound), samples, decibels(sound.uniform(-8, 0)), sound)
-        return Recipe(prompts.speech_over(text, gender, background), samples, (speech, bed))
+        lines = (self._said(speech),)
+        return Recipe(prompts.speech_over(text, gender, background), samples, (speech, bed), lines=lines)
 
     # Scene edits
 
@@ -187,7 +194,7 @@ class Composer:
         speech, samples = self._spoken(self._utterance(gender, text, sound), sound)
         bed = self._bed(samples, sound)
         instruction = _word(instructions.INSERT_SPEECH, words).format(gender=gender, text=text)
-        return self._edit(prompts.edit_speech(instruction), (bed,), (bed, speech))
+        return self._edit(prompts.edit_speech(instruction), (bed,), (bed, speech), (self._said(speech),))
 
     def delete_speech(self, words: Rng, sound: Rng) -> Recipe:
         """speech_delete: the other way round."""
@@ -202,11 +209,9 @@ class Composer:
         samples = self._window(max(self.bank.samples(old), self.bank.samples(new)), sound)
         bed = self._bed(samples, sound)
         instruction = _word(instructions.REWRITE_SPEECH, words).format(text=self._text(new))
-        return self._edit(
-            prompts.edit_speech(instruction),
-            (bed, self._whole(old, 0, 1.0)),
-            (bed, self._whole(new, 0, 1.0)),
-        )
+        said = self._whole(new, 0, 1.0)
+        source, target = (bed, self._whole(old, 0, 1.0)), (bed, said)
+        return self._edit(prompts.edit_speech(instruction), source, target, (self._said(said),))
 
     def denoise(self, words: Rng, sound: Rng) -> Recipe:
         """denoise: speech in noise becomes the speech alone."""
@@ -217,9 +222,20 @@ class Composer:
 
     # Pieces
 
-    def _edit(self, prompt: str, source: tuple[Placement, ...], target: tuple[Placement, ...]) -> Recipe:
+    def _edit(
+        self,
+        prompt: str,
+        source: tuple[Placement, ...],
+        target: tuple[Placement, ...],
+        lines: tuple[Line, ...] = (),
+    ) -> Recipe:
         samples = max(placement.start + placement.length for placement in source)
-        return Recipe(prompt, samples, target, source, Mask.EDIT)
+        return Recipe(prompt, samples, target, source, Mask.EDIT, lines=lines)
+
+    def _said(self, placed: Placement) -> Line:
+        """The words of an utterance, from its first sound to its last."""
+        first, end = self.bank.spoken[placed.clip]
+        return Line(self._text(placed.clip), (placed.start + first) / self.rate, (placed.start + end) / self.rate)
 
     def _caption(self, rng: Rng) -> str:
         return _choose(self.bank.captions, rng)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unison_engine.audio import TARGET_RMS
-from unison_engine.conditioning import Mask, mask_frames
+from unison_engine.conditioning import Line, Mask, mask_frames
 from unison_engine.layout import LatentLayout
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import Placement, Recipe
@@ -23,6 +23,7 @@ class Batch:
 
     Attributes:
         prompts: B prompts.
+        lines: B times what is spoken, and when.
         target: [B, N] waves, N a multiple of the hop.
         source: [B, N] waves, or None for a task without source.
         mask: [B, 1, T] task mask per latent frame.
@@ -30,6 +31,7 @@ class Batch:
     """
 
     prompts: list[str]
+    lines: list[tuple[Line, ...]]
     target: Tensor
     source: Tensor | None
     mask: Tensor
@@ -67,7 +69,8 @@ def render(recipes: Sequence[Recipe], bank: ClipBank, layout: LatentLayout) -> B
         values = mask_frames(recipe.mask, count, recipe.reference, recipe.samples)
         mask[row, 0, :count] = torch.from_numpy(values).to(device)
         valid[row, :count] = True
-    return Batch([recipe.prompt for recipe in recipes], target, source, mask, valid)
+    prompts, lines = [recipe.prompt for recipe in recipes], [recipe.lines for recipe in recipes]
+    return Batch(prompts, lines, target, source, mask, valid)
 
 
 def _mix(placements: Sequence[Placement], samples: int, bank: ClipBank) -> Tensor:
