@@ -22,6 +22,7 @@ from unison_train.corpus.manifest import read_manifest
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import EDIT_TASKS, Composer
 from unison_train.synthesis.render import render
+from unison_train.synthesis.settings import Synthesis
 
 WINDOW, HOP, MELS = 1024, 256, 64
 FLOOR_DB = -60.0
@@ -47,7 +48,7 @@ def main() -> None:
     bank = ClipBank(
         chosen.corpus, [clip for clip in clips if clip.split == "test"], layout.sample_rate, torch.device("cpu")
     )
-    composer = Composer(bank, layout.max_seconds)
+    composer = Composer(bank, layout.max_seconds, Synthesis(), silent=True)
     print("| sub-task | source as it is | edited | wanted sound through the autoencoder |\n| --- | --- | --- | --- |")
     for task in EDIT_TASKS:
         rows = []

@@ -19,10 +19,11 @@ from faster_whisper import WhisperModel
 
 from unison_engine.audio import read_audio, resample, rms_normalise
 from unison_engine.engine import render
+from unison_engine.pronunciation import words
 from unison_engine.registry import load_registry
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_plugins import text_to_speech
-from unison_train.corpus.phrases import words
+from unison_train.corpus.fetch import CACHE
 from unison_train.corpus.speech import Reading, plan
 
 WHISPER_RATE = 16_000
@@ -38,7 +39,7 @@ def main() -> None:
     chosen = options.parse_args()
     synthesizer = Synthesizer.open(chosen.bundle)
     judge = Judge()
-    held_out = [one for one in plan(280) if one.split == "test"]
+    held_out = [one for one in plan(280, CACHE) if one.split == "test"]
     # Every voice reads the same held-out sentences; one reading of each is enough.
     readings = list({one.text: one for one in held_out}.values())[: chosen.sentences]
     rate = synthesizer.layout.sample_rate

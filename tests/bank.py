@@ -32,7 +32,7 @@ def write_clips(folder: Path) -> list[Clip]:
     rows: list[tuple[NDArray[np.float64], dict[str, object]]] = []
     for index in range(8):
         speaker, gender = (("ann", "female"), ("bob", "male"))[index % 2]
-        said = {"transcript": f'line {index} is "here"', "speaker": speaker, "gender": gender}
+        said: dict[str, object] = {"transcript": f'line {index} is "here"', "speaker": speaker, "gender": gender}
         rows.append((tone(200 + 100 * index, 1.0 + 0.4 * index), said))
     for index, caption in enumerate(TONES, start=8):
         seconds = {"a bell": 1.2, "a click": 0.3}.get(caption, 3.0)

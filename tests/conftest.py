@@ -9,7 +9,6 @@ import torch
 
 from unison_engine.bundle import Sampling
 from unison_engine.layout import LatentLayout
-from unison_engine.runtime.text import TextClock
 from unison_export.bundle import write_bundle
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.checkpoint import Checkpoint
@@ -24,7 +23,7 @@ NETWORK = DiTConfig(
     rotary=8,
     text_width=576,
     patch_kernel=3,
-    text_clock=TextClock(offset=1.0, frames_per_character=1.5),
+    phones=True,
 )
 AUTOENCODER = AutoencoderConfig(channels=8, width=32, encoder_blocks=1, decoder_width=32, decoder_blocks=1)
 LAYOUT = LatentLayout(sample_rate=24_000, hop=960, channels=8, max_seconds=10.0)
@@ -33,7 +32,7 @@ LAYOUT = LatentLayout(sample_rate=24_000, hop=960, channels=8, max_seconds=10.0)
 @pytest.fixture(scope="session")
 def language_model() -> LanguageModel:
     """SmolLM2 in float32, read at the layers that four blocks want."""
-    return LanguageModel(SMOLLM2, NETWORK.depth, NETWORK.text_clock, torch.device("cpu"), torch.float32)
+    return LanguageModel(SMOLLM2, NETWORK.depth, NETWORK.text_clock, NETWORK.phones, torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture(scope="session")

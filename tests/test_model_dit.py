@@ -125,7 +125,8 @@ def test_bfloat16_autocast_stays_close_and_has_gradients() -> None:
     network, batch = awake(config), inputs(config, 2, 23, 5)
     fusion = TextFusion(config)
     generator = torch.Generator().manual_seed(4)
-    batch["text"] = fusion(torch.randn(1, 2, 5, config.text_width, generator=generator))
+    states = torch.randn(1, 2, 2, config.text_width, generator=generator)
+    batch["text"] = fusion(states, torch.tensor([[0, 5, 9], [0, 1, 2]]), torch.ones(2, 3))
     exact = network(**batch)
     with torch.autocast("cpu", torch.bfloat16):
         rounded = network(**batch).float()

@@ -14,6 +14,7 @@ from unison_engine.conditioning import Conditioning, Mask, mask_frames
 from unison_engine.prompts import Event
 from unison_engine.runtime.sampler import euler
 from unison_engine.runtime.synthesis import Synthesizer
+from unison_engine.runtime.text import phones
 from unison_train.checkpoint import Checkpoint
 from unison_train.model.flow import guided_velocity
 from unison_train.text import LanguageModel
@@ -40,7 +41,9 @@ def torch_latent(
     samples = LAYOUT.samples(request.seconds)
     frames = LAYOUT.frames(samples)
     tokens = model.tokenise(request.prompt)
-    text = checkpoint.fusion(model.states([tokens])[0])[:, None]
+    spoken = phones(request.lines, LAYOUT.frame_rate)
+    numbers = torch.from_numpy(spoken.ids)[None]
+    text = checkpoint.fusion(model.states([tokens])[0][:, None], numbers, torch.ones(numbers.shape))
     source = torch.zeros(1, LAYOUT.channels, frames)
     given = 0 if request.source is None else len(request.source)
     mask = torch.from_numpy(mask_frames(request.mask, frames, given, samples))[None, None]
@@ -56,8 +59,8 @@ def torch_latent(
         source,
         mask,
         text,
-        torch.ones(1, tokens.kept),
-        torch.from_numpy(tokens.positions)[None],
+        torch.ones(1, text.shape[2]),
+        torch.from_numpy(np.concatenate([tokens.positions, spoken.positions]))[None],
         guidance,
     )
     return euler(velocity, torch.from_numpy(noise), 6)
@@ -98,7 +101,7 @@ def test_language_model_states_agree(language_model: LanguageModel, synthesizer:
 def test_every_input_of_the_step_counts(synthesizer: Synthesizer) -> None:
     """Were an input dropped by the export, parity with a network that ignores it as well would not tell."""
     rng = np.random.default_rng(4)
-    blocks, width = synthesizer.text("[Audio] rain").tokens.shape[::2]
+    blocks, _, _, width = synthesizer.text("[Audio] rain").tokens.shape
     inputs = {
         "noisy": rng.standard_normal((2, LAYOUT.channels, 20)),
         "source": rng.standard_normal((2, LAYOUT.channels, 20)),

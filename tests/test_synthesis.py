@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> ClipBank:
 
 
 def draws(bank: ClipBank, task: str, count: int = 24, **settings: object) -> list[Recipe]:
-    composer = Composer(bank, LAYOUT.max_seconds, Synthesis.model_validate(settings))
+    composer = Composer(bank, LAYOUT.max_seconds, Synthesis.model_validate(settings), silent=False)
     sound = np.random.default_rng(3)
     return [composer.draw(task, np.random.default_rng(seed), sound) for seed in range(count)]
 
@@ -57,7 +58,7 @@ def test_same_seeds_same_batch(task: str, bank: ClipBank) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_same_words_same_prompt_other_sound(task: str, bank: ClipBank) -> None:
-    composer = Composer(bank, LAYOUT.max_seconds)
+    composer = Composer(bank, LAYOUT.max_seconds, Synthesis(), silent=False)
     drawn = [composer.draw(task, np.random.default_rng(5), np.random.default_rng(sound)) for sound in range(8)]
     assert len({recipe.prompt for recipe in drawn}) == 1
     assert len({(recipe.target, recipe.samples) for recipe in drawn}) > 4
@@ -110,7 +111,7 @@ def test_an_event_lies_anywhere_in_a_scene(bank: ClipBank) -> None:
 def test_an_excerpt_is_taken_where_the_clip_sounds(bank: ClipBank) -> None:
     burst = next(index for index, clip in enumerate(bank.clips) if clip.captions == ("a burst",))
     assert bank.active(burst) == (RATE // 2, RATE)
-    pieces = Composer(bank, 10.0).pieces
+    pieces = Composer(bank, 10.0, Synthesis(), silent=False).pieces
     for seed in range(20):
         placed = pieces.within(burst, RATE // 4, 1.0, np.random.default_rng(seed))
         assert RATE // 2 <= placed.offset <= RATE - placed.length
@@ -121,7 +122,6 @@ def test_prompts_are_the_engine_s(bank: ClipBank) -> None:
     for recipe in draws(bank, "tts"):
         clip = bank.clips[recipe.target[0].clip]
         assert recipe.prompt == prompts.speech(clip.transcript or "", clip.gender or "")
-        assert recipe.target[0].start == 0
     for recipe in draws(bank, "t2a_single"):
         assert recipe.prompt == prompts.audio(bank.clips[recipe.target[0].clip].captions[0])
     for recipe in draws(bank, "speech_audio_mix"):
@@ -129,28 +129,55 @@ def test_prompts_are_the_engine_s(bank: ClipBank) -> None:
         told = (speech.transcript or "", speech.gender or "", bed.captions[0])
         assert recipe.prompt in {prompts.speech_over(*told, manner) for manner in instructions.MANNERS}
     for task in EDIT_TASKS:
-        tag = prompts.edit_scene if task in ("edit_add", "edit_remove", "edit_remove_add", "edit_arsp") else prompts.edit_speech
+        tag = (
+            prompts.edit_scene
+            if task in ("edit_add", "edit_remove", "edit_remove_add", "edit_arsp")
+            else prompts.edit_speech
+        )
         assert all(recipe.prompt.startswith(tag("")) for recipe in draws(bank, task))
     two = [recipe.prompt for recipe in draws(bank, "edit_remove_add") if recipe.prompt.count("[Edit] [Audio]") == 2]
     assert 4 < len(two) < 20
 
 
-@pytest.mark.parametrize("task", ["edit_speech_insert", "edit_speech_content", "edit_srap", "speech_audio_mix"])
+@pytest.mark.parametrize("task", ["tts", "edit_speech_insert", "edit_speech_content", "edit_srap", "speech_audio_mix"])
 def test_words_to_be_spoken_are_found_in_the_prompt(task: str, bank: ClipBank) -> None:
     for recipe in draws(bank, task):
         (spoken,) = set(recipe.target) - set(recipe.source) - {p for p in recipe.target if bank.clips[p.clip].captions}
         ((start, end),) = prompts.spoken_spans(recipe.prompt)
         assert recipe.prompt[start:end] == (bank.clips[spoken.clip].transcript or "").replace('"', "'")
-        assert spoken.start == 0
-    late = draws(bank, task, lead_in_seconds=0.5)
-    starts = [p.start for r in late for p in r.target if bank.clips[p.clip].transcript]
-    assert max(starts) > 0.25 * RATE and max(starts) <= 0.5 * RATE
+        (line,) = recipe.lines
+        assert line.text == bank.clips[spoken.clip].transcript
+        # These lines are tones, which sound from their first sample to their last.
+        assert line.start == pytest.approx(spoken.start / RATE, abs=0.02)
+        assert line.end == pytest.approx((spoken.start + bank.samples(spoken.clip)) / RATE, abs=0.02)
+    for late, most in ((0.0, 0.0), (1.0, 0.5)):
+        drawn = draws(bank, task, late_share=late, lead_in_seconds=most)
+        starts = [p.start / RATE for r in drawn for p in r.target if bank.clips[p.clip].transcript]
+        assert 0.5 * most <= max(starts) <= most
+
+
+def test_words_that_the_language_model_does_not_read_leave_the_prompt_s_draw_alone(bank: ClipBank) -> None:
+    for silent, expected in ((False, 1), (True, 8)):
+        composer = Composer(bank, LAYOUT.max_seconds, Synthesis(), silent)
+        drawn = [composer.draw("tts", np.random.default_rng(1), np.random.default_rng(seed)) for seed in range(60)]
+        assert len({recipe.prompt for recipe in drawn}) == expected
+
+
+def test_a_cloned_voice_speaks_behind_its_reference(bank: ClipBank) -> None:
+    for recipe in draws(bank, "zeroshotts", split_share=0.0):
+        said, new = recipe.lines
+        assert prompts.cloned_speech(said.text, new.text) == recipe.prompt
+        assert 0 <= said.start < said.end <= recipe.reference / RATE <= new.start < new.end <= recipe.samples / RATE
+    for recipe in draws(bank, "zeroshotts", split_share=1.0):
+        (line,) = recipe.lines
+        assert line.start < recipe.reference / RATE < line.end
 
 
 @pytest.mark.parametrize("task", ["speech_delete", "denoise", "edit_arsp"])
 def test_lines_that_are_only_kept_or_removed_start_anywhere(task: str, bank: ClipBank) -> None:
     starts = [p.start for r in draws(bank, task) for p in r.source if bank.clips[p.clip].transcript]
-    assert max(starts) > RATE
+    assert min(starts) == 0 and max(starts) > RATE
+    assert not any(recipe.lines for recipe in draws(bank, task))
 
 
 def test_every_wording_can_be_filled_in() -> None:
@@ -174,9 +201,9 @@ def test_speech_tasks_have_no_voices_behind_them(bank: ClipBank) -> None:
 def test_timelines_have_gaps_of_half_a_second_or_overlap(bank: ClipBank) -> None:
     for recipe in draws(bank, "t2a_timeline", overlap_share=0.0, gap_share=1.0):
         times = _times(recipe)
-        assert all(later[0] == pytest.approx(end + 0.5) for (_, end), later in zip(times, times[1:], strict=False))
+        assert all(later[0] == pytest.approx(end + 0.5) for (_, end), later in pairwise(times))
     overlapping = [_times(recipe) for recipe in draws(bank, "t2a_timeline", overlap_share=1.0)]
-    assert any(later[0] < end for times in overlapping for (_, end), later in zip(times, times[1:], strict=False))
+    assert any(later[0] < end for times in overlapping for (_, end), later in pairwise(times))
     joined = draws(bank, "t2a_timeline", joined_share=1.0)
     assert all(" and " in recipe.prompt for recipe in joined)
     every = [recipe for seed in range(4) for recipe in draws(bank, "t2a_timeline", 40)]

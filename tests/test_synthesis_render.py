@@ -38,7 +38,7 @@ def source_of(batch: Batch) -> torch.Tensor:
 
 
 def active_rms(wave: NDArray[np.float32]) -> float:
-    """RMS over the 40 ms frames that are within 40 dB of the loudest; a second implementation, for whole frames only."""
+    """RMS over the 40 ms frames within 40 dB of the loudest; a second implementation, for whole frames only."""
     frames = np.square(wave.astype(np.float64)).reshape(-1, LAYOUT.hop).mean(1)
     return float(np.sqrt(frames[frames > 1e-4 * frames.max()].mean()))
 
@@ -65,19 +65,23 @@ def test_stems_are_where_and_what_the_recipe_says(bank: ClipBank) -> None:
     assert difference[:5_000].abs().max() < 1e-6 and difference[25_000:].abs().max() < 1e-6
     # The scene, a tone of RMS 0.05, was brought to 0.1, and the event with it.
     wanted = bank.wave(event.clip)[1_000:21_000]
-    torch.testing.assert_close(difference[5_000:25_000], 2 * wanted * 0.1 / wanted.square().mean().sqrt(), atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        difference[5_000:25_000], 2 * wanted * 0.1 / wanted.square().mean().sqrt(), atol=2e-3, rtol=0
+    )
 
 
 @pytest.mark.parametrize("task", EDIT_TASKS)
 def test_the_kept_stem_is_the_same_in_source_and_target(task: str, bank: ClipBank) -> None:
-    composer = Composer(bank, 10.0, Synthesis(room_share=0.5))
+    composer = Composer(bank, 10.0, Synthesis(room_share=0.5), silent=False)
     for seed in range(6):
         recipe = composer.draw(task, np.random.default_rng(seed), np.random.default_rng(seed + 50))
         kept = tuple(placed for placed in recipe.target if placed in recipe.source)
         removed = tuple(placed for placed in recipe.source if placed not in kept)
         added = tuple(placed for placed in recipe.target if placed not in kept)
         # The wave of a part, and at which level it was made: that of the source is the same in all.
-        batches = [render([replace(recipe, target=part)], bank, LAYOUT) for part in (recipe.target, kept, removed, added)]
+        batches = [
+            render([replace(recipe, target=part)], bank, LAYOUT) for part in (recipe.target, kept, removed, added)
+        ]
         scales = [source_of(batches[0])[0, 999:2_000].norm() / source_of(one)[0, 999:2_000].norm() for one in batches]
         whole, kept_wave, removed_wave, added_wave = (
             one.target[0] * scale for one, scale in zip(batches, scales, strict=True)
@@ -89,7 +93,7 @@ def test_the_kept_stem_is_the_same_in_source_and_target(task: str, bank: ClipBan
 
 @pytest.mark.parametrize("task", TASKS)
 def test_nothing_clips_and_levels_are_the_runtime_s(task: str, bank: ClipBank) -> None:
-    composer = Composer(bank, 10.0, Synthesis(gain_db=0.0, room_share=0.5))
+    composer = Composer(bank, 10.0, Synthesis(gain_db=0.0, room_share=0.5), silent=False)
     for seed in range(20):
         recipe = composer.draw(task, np.random.default_rng(seed), np.random.default_rng(seed))
         batch = render([recipe], bank, LAYOUT)
@@ -111,7 +115,7 @@ def test_a_sharp_sound_is_brought_below_the_peak(bank: ClipBank) -> None:
 
 @pytest.mark.parametrize("split", [0.0, 1.0])
 def test_a_reference_has_the_level_that_serving_gives_it(bank: ClipBank, split: float) -> None:
-    composer = Composer(bank, 10.0, Synthesis(split_share=split))
+    composer = Composer(bank, 10.0, Synthesis(split_share=split), silent=False)
     for seed in range(6):
         recipe = composer.draw("zeroshotts", np.random.default_rng(seed), np.random.default_rng(seed))
         batch = render([recipe], bank, LAYOUT)
@@ -125,7 +129,7 @@ def test_a_reference_has_the_level_that_serving_gives_it(bank: ClipBank, split: 
 
 
 def test_events_sound_at_the_times_in_the_prompt_and_at_no_other(bank: ClipBank) -> None:
-    composer = Composer(bank, 10.0)
+    composer = Composer(bank, 10.0, Synthesis(), silent=False)
     heard = 0
     for seed in range(40):
         recipe = composer.draw("t2a_timeline", np.random.default_rng(seed), np.random.default_rng(seed))
@@ -168,12 +172,17 @@ def test_gain_moves_source_and_target_together(bank: ClipBank) -> None:
     plain, louder = (render([replace(recipe, gain=gain)], bank, LAYOUT) for gain in (1.0, 1.5))
     torch.testing.assert_close(louder.target, 1.5 * plain.target)
     torch.testing.assert_close(source_of(louder), 1.5 * source_of(plain))
-    gains = [Composer(bank, 10.0).draw("denoise", np.random.default_rng(i), np.random.default_rng(i)).gain for i in range(30)]
+    gains = [
+        Composer(bank, 10.0, Synthesis(), silent=False)
+        .draw("denoise", np.random.default_rng(i), np.random.default_rng(i))
+        .gain
+        for i in range(30)
+    ]
     assert decibels(-1.5) <= min(gains) < 0.9 and 1.1 < max(gains) <= decibels(1.5)
 
 
 def test_a_row_does_not_depend_on_its_batch(bank: ClipBank) -> None:
-    composer = Composer(bank, 10.0, Synthesis(room_share=0.5))
+    composer = Composer(bank, 10.0, Synthesis(room_share=0.5), silent=False)
     recipes = [composer.draw("edit_add", np.random.default_rng(i), np.random.default_rng(i)) for i in range(12)]
     batch = render(recipes, bank, LAYOUT)
     for row, recipe in enumerate(recipes):

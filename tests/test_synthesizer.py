@@ -67,8 +67,12 @@ def test_progress_is_told_and_may_end_the_run(synthesizer: Synthesizer) -> None:
         synthesizer.run(BELL, seed=1, progress=give_up)
 
 
-def test_a_prompt_read_before_is_not_read_again(synthesizer: Synthesizer) -> None:
-    assert synthesizer.text("[Audio] wind") is synthesizer.text("[Audio] wind")
+def test_a_prompt_read_before_is_not_read_again(synthesizer: Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = synthesizer.text("[Audio] wind")
+    monkeypatch.setitem(vars(synthesizer), "language_model", None)
+    np.testing.assert_array_equal(synthesizer.text("[Audio] wind").tokens, before.tokens)
+    with pytest.raises(TypeError):
+        synthesizer.text("[Audio] a storm")
 
 
 def test_what_the_model_does_not_take_is_told(synthesizer: Synthesizer) -> None:

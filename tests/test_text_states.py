@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from unison_engine.conditioning import Line
 from unison_engine.errors import ModelMissing
+from unison_engine.pronunciation import Lexicon
 from unison_train.text import LanguageModel, StateCache, find_language_model
 
 PROMPTS = ["[Audio] heavy rain", '[Speech] A female voice saying "open the gate."', "[Edit] [Audio] Add wind."]
+LINES = [(), (Line("open the gate.", 1.0, 2.0),), ()]
 CPU = torch.device("cpu")
 
 
@@ -23,36 +26,50 @@ def test_a_remembered_system_turn_changes_nothing(language_model: LanguageModel)
 
 
 def test_states_are_kept_on_disk_and_padded(language_model: LanguageModel, tmp_path: Path) -> None:
-    first = StateCache(language_model, tmp_path)
-    batch = first.batch(PROMPTS, CPU)
+    first = StateCache(language_model, tmp_path, 25.0)
+    batch = first.batch(PROMPTS, LINES, CPU)
     longest = max(language_model.tokenise(prompt).kept for prompt in PROMPTS)
     assert batch.states.shape == (4, 3, longest, 576)
-    assert batch.mask.sum(1).tolist() == [language_model.tokenise(prompt).kept for prompt in PROMPTS]
-    assert torch.all(batch.states[:, 0, int(batch.mask[0].sum()) :] == 0)
-    assert torch.all(batch.positions[0] <= 0) and batch.positions[1].max() > 0
+    assert batch.mask[:, :longest].sum(1).tolist() == [language_model.tokenise(prompt).kept for prompt in PROMPTS]
+    assert torch.all(batch.states[:, 0, int(batch.mask[0, :longest].sum()) :] == 0)
 
-    second = StateCache(language_model, tmp_path)
+
+def test_spoken_words_come_as_phones_in_their_time(language_model: LanguageModel, tmp_path: Path) -> None:
+    batch = StateCache(language_model, tmp_path, 25.0).batch(PROMPTS, LINES, CPU)
+    assert batch.phone_mask.sum(1).tolist() == [1, 1 + len(Lexicon.english().pronounce(LINES[1][0].text)), 1]
+    spoken = batch.positions[1, batch.states.shape[2] :][1 : int(batch.phone_mask[1].sum())]
+    # The full stop falls into the silence after the last word.
+    assert torch.all(spoken.diff() > 0) and 25 < spoken[0] < spoken[-2] < 50 < spoken[-1]
+    assert torch.all(batch.positions[:, : batch.states.shape[2]][batch.mask[:, : batch.states.shape[2]] > 0] == -8)
+    silent = language_model.tokenise.read(PROMPTS[1])
+    assert LINES[1][0].text in PROMPTS[1] and LINES[1][0].text not in silent
+
+
+def test_the_cache_outlives_its_process(
+    language_model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = StateCache(language_model, tmp_path, 25.0).batch(PROMPTS, LINES, CPU)
+
+    second = StateCache(language_model, tmp_path, 25.0)
     assert len(second) == 3
-    second._model = None  # type: ignore[assignment]  # All is on disk, so nothing may ask the model for states.
-    with pytest.raises(AttributeError):
+    monkeypatch.setattr(language_model, "states", None)  # All is on disk, so nothing may ask for states.
+    with pytest.raises(TypeError):
         second.fill(["[Audio] something new"])
-    second.fill(PROMPTS)
-    second._model = language_model
-    assert torch.equal(second.batch(PROMPTS, CPU).states, batch.states)
+    assert torch.equal(second.batch(PROMPTS, LINES, CPU).states, batch.states)
 
 
 def test_a_line_that_a_killed_run_left_half_written_is_dropped(language_model: LanguageModel, tmp_path: Path) -> None:
-    expected = StateCache(language_model, tmp_path).batch(PROMPTS, CPU).states
+    expected = StateCache(language_model, tmp_path, 25.0).batch(PROMPTS, LINES, CPU).states
     (index,) = tmp_path.glob("*.jsonl")
     index.write_bytes(index.read_bytes()[:-5])
-    assert len(StateCache(language_model, tmp_path)) == 2
-    assert torch.equal(StateCache(language_model, tmp_path).batch(PROMPTS, CPU).states, expected)
-    assert len(StateCache(language_model, tmp_path)) == 3
+    assert len(StateCache(language_model, tmp_path, 25.0)) == 2
+    assert torch.equal(StateCache(language_model, tmp_path, 25.0).batch(PROMPTS, LINES, CPU).states, expected)
+    assert len(StateCache(language_model, tmp_path, 25.0)) == 3
 
 
 def test_a_repeated_prompt_is_computed_once(language_model: LanguageModel, tmp_path: Path) -> None:
-    cache = StateCache(language_model, tmp_path)
-    batch = cache.batch([PROMPTS[0]] * 3, CPU)
+    cache = StateCache(language_model, tmp_path, 25.0)
+    batch = cache.batch([PROMPTS[0]] * 3, [()] * 3, CPU)
     assert len(cache) == 1
     assert torch.equal(batch.states[:, 0], batch.states[:, 2])
 
@@ -83,7 +100,7 @@ def test_a_folder_in_the_hubs_layout_is_read(tmp_path: Path) -> None:
         num_key_value_heads=1,
     )
     LlamaForCausalLM(sizes).save_pretrained(tmp_path)
-    model = LanguageModel(str(tmp_path), 2, None, CPU, torch.float32)
+    model = LanguageModel(str(tmp_path), 2, None, False, CPU, torch.float32)
     assert model.width == 32
     (states,) = model.states([model.tokenise("[Audio] rain")])
     assert states.shape[0] == 2

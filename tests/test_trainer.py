@@ -33,7 +33,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> ClipBank:
 
 @pytest.fixture(scope="module")
 def states(language_model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> StateCache:
-    return StateCache(language_model, tmp_path_factory.mktemp("states"))
+    return StateCache(language_model, tmp_path_factory.mktemp("states"), LAYOUT.frame_rate)
 
 
 def config(steps: int, **run: Any) -> TrainConfig:

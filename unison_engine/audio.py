@@ -51,6 +51,17 @@ def rms_normalise(wave: Wave, target: float = TARGET_RMS) -> Wave:
     return np.asarray(wave * np.float32(target / (rms + 1e-8))) if rms > 0 else wave
 
 
+def sounding(wave: Wave, rate: int) -> tuple[int, int]:
+    """Samples (first, end) between which a wave is louder than 40 dB below its loudest 10 ms; (0, 0) for silence."""
+    hop = rate // 100
+    frames = wave[: len(wave) // hop * hop].reshape(-1, hop)
+    energy = np.square(frames, dtype=np.float64).mean(axis=1)
+    if not (energy > 0).any():
+        return 0, 0
+    loud = np.flatnonzero(energy > 1e-4 * energy.max())
+    return int(loud[0]) * hop, int(loud[-1] + 1) * hop
+
+
 def cut_reference(wave: Wave, rate: int, max_seconds: float = 3.0, search_seconds: float = 0.5) -> Wave:
     """Cut a voice reference to at most `max_seconds`, at the last silence of its final `search_seconds`.
 

@@ -45,11 +45,15 @@ class Clock(_Strict):
 
 
 class Text(_Strict):
-    """How prompts are read: tokenizer file, system turn, clock, and the recipe of the language model's weights."""
+    """How prompts are read: tokenizer file, system turn, clock, and the recipe of the language model's weights.
+
+    With `phones`, spoken words go to the graph `fusion` as phones and are left out of what the language model reads.
+    """
 
     tokenizer: str
     system: str
     clock: Clock | None
+    phones: bool = False
     weights: WeightRecipe
 
 

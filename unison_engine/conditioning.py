@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unison_engine import prompts
+from unison_engine.audio import sounding
 from unison_engine.layout import LatentLayout
 from unison_engine.prompts import Event
+from unison_engine.pronunciation import Lexicon, natural_seconds
 
 REFERENCE_TAIL_SECONDS = 0.1
+# Silence that speech leaves before its first sound and after its last one.
+LEAD_SECONDS, TAIL_SECONDS = 0.04, 0.3
 
 
 class Mask(enum.IntEnum):
@@ -28,11 +32,27 @@ class Mask(enum.IntEnum):
 
 
 @dataclass(frozen=True)
+class Line:
+    """Words spoken from `start` to `end`, in seconds from the beginning of the sound."""
+
+    text: str
+    start: float
+    end: float
+
+    @classmethod
+    def natural(cls, text: str, start: float, limit: float) -> Line:
+        """At the pace of a calm reader, or as much faster as `limit` asks for."""
+        seconds = natural_seconds(Lexicon.english().pronounce(text))
+        return cls(text, start, max(start + 0.1 * seconds, min(start + seconds, limit)))
+
+
+@dataclass(frozen=True)
 class Conditioning:
     """Everything the model sees of a request.
 
     Attributes:
         prompt: tagged text, see `unison_engine.prompts`.
+        lines: what is spoken, and when; the same words as in the prompt.
         seconds: length of the sound on the model's grid; for a cloned voice the reference is part of it.
         source: [samples] float32 mono at the layout's sample rate, RMS-normalised; None stands for zeros.
         mask: GENERATE with no source, EDIT over the whole clip, REFERENCE over the source and GENERATE after it.
@@ -42,6 +62,7 @@ class Conditioning:
     seconds: float
     source: NDArray[np.float32] | None = None
     mask: Mask = Mask.GENERATE
+    lines: tuple[Line, ...] = ()
 
 
 def mask_frames(mask: Mask, frames: int, source_samples: int, samples: int) -> NDArray[np.float32]:
@@ -62,12 +83,13 @@ def text_to_audio(caption: str, seconds: float) -> Conditioning:
 
 def text_to_speech(text: str, gender: str, seconds: float) -> Conditioning:
     """A spoken line; `gender` is "female" or "male"."""
-    return Conditioning(prompts.speech(text, gender), seconds)
+    return Conditioning(prompts.speech(text, gender), seconds, lines=(_line(text, 0.0, seconds),))
 
 
 def speech_and_sound(text: str, gender: str, background: str, seconds: float) -> Conditioning:
     """A spoken line over a background."""
-    return Conditioning(prompts.speech_over(text, gender, background), seconds)
+    lines = (_line(text, 0.0, seconds),)
+    return Conditioning(prompts.speech_over(text, gender, background), seconds, lines=lines)
 
 
 def timeline(events: Sequence[Event], seconds: float) -> Conditioning:
@@ -84,8 +106,11 @@ def voice_clone(
     """
     tail = np.zeros(round(REFERENCE_TAIL_SECONDS * layout.sample_rate), dtype=np.float32)
     source = np.concatenate([reference, tail])
-    total = seconds + len(source) / layout.sample_rate
-    return Conditioning(prompts.cloned_speech(transcript, text), total, source, Mask.REFERENCE)
+    begins = len(source) / layout.sample_rate
+    first, end = sounding(reference, layout.sample_rate)
+    said = Line(transcript, first / layout.sample_rate, end / layout.sample_rate)
+    lines = (said, _line(text, begins, begins + seconds))
+    return Conditioning(prompts.cloned_speech(transcript, text), begins + seconds, source, Mask.REFERENCE, lines)
 
 
 def scene_edit(source: NDArray[np.float32], instruction: str, layout: LatentLayout) -> Conditioning:
@@ -93,6 +118,19 @@ def scene_edit(source: NDArray[np.float32], instruction: str, layout: LatentLayo
     return Conditioning(prompts.edit_scene(instruction), len(source) / layout.sample_rate, source, Mask.EDIT)
 
 
-def speech_edit(source: NDArray[np.float32], instruction: str, layout: LatentLayout) -> Conditioning:
-    """Insert, delete or change the speech of `source` ([samples], RMS-normalised), or clean it; the length stays."""
-    return Conditioning(prompts.edit_speech(instruction), len(source) / layout.sample_rate, source, Mask.EDIT)
+def speech_edit(
+    source: NDArray[np.float32], instruction: str, layout: LatentLayout, start: float = 0.0
+) -> Conditioning:
+    """Insert, delete or change the speech of `source` ([samples], RMS-normalised), or clean it; the length stays.
+
+    Words that the instruction quotes are spoken from `start` on, in seconds.
+    """
+    prompt, seconds = prompts.edit_speech(instruction), len(source) / layout.sample_rate
+    quoted = [prompt[first:last] for first, last in prompts.spoken_spans(prompt)]
+    lines = tuple(_line(text, start, seconds) for text in quoted)
+    return Conditioning(prompt, seconds, source, Mask.EDIT, lines)
+
+
+def _line(text: str, start: float, end: float) -> Line:
+    """A line inside a stretch of sound that leaves room around it."""
+    return Line.natural(text, start + LEAD_SECONDS, end - TAIL_SECONDS)

@@ -65,6 +65,7 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
             tokenizer="tokenizer.json",
             system=SYSTEM,
             clock=None if clock is None else Clock(**asdict(clock)),
+            phones=checkpoint.config.phones,
             weights=recipe,
         ),
         sampling=sampling,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from unison_engine.bundle import Graph, TensorSpec
+from unison_engine.runtime.text import MAX_PHONES
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
 
@@ -53,7 +54,7 @@ def round_weights(module: nn.Module) -> None:
 
 def _exports(checkpoint: Checkpoint) -> dict[str, Export]:
     config, layout = checkpoint.config, checkpoint.layout
-    batch, frames, tokens = Dim("b", min=1, max=16), Dim("t", min=2, max=4096), Dim("s", min=2, max=512)
+    batch, frames, tokens = Dim("b", min=1, max=16), Dim("t", min=2, max=4096), Dim("s", min=2, max=1024)
     b, t, s, channels = 2, 50, 21, config.latent_channels
     latent = torch.zeros(b, channels, t)
     step = {
@@ -75,13 +76,16 @@ def _exports(checkpoint: Checkpoint) -> dict[str, Export]:
         "text_mask": {0: batch, 1: tokens},
         "text_position": {0: batch, 1: tokens},
     }
-    states = torch.zeros(config.depth, s, config.text_width)
+    fusion = {"states": torch.zeros(config.depth, 1, s, config.text_width)}
+    fusion_free: dict[str, dict[int, Any]] = {"states": {2: tokens}}
+    if config.phones:
+        spoken = Dim("n", min=2, max=MAX_PHONES)
+        fusion |= {"phones": torch.zeros(1, 40, dtype=torch.long), "phone_mask": torch.ones(1, 40)}
+        fusion_free |= {"phones": {1: spoken}, "phone_mask": {1: spoken}}
     wave = torch.zeros(b, t * layout.hop)
     autoencoder = checkpoint.autoencoder
     return {
-        "fusion": Export(
-            checkpoint.fusion, {"states": states}, {"states": {1: tokens}}, "text", (config.depth, "s", config.width)
-        ),
+        "fusion": Export(checkpoint.fusion, fusion, fusion_free, "text", (config.depth, 1, "s", config.width)),
         "step": Export(checkpoint.dit, step, free, "velocity", ("b", channels, "t")),
         "vae_encoder": Export(
             _Encode(autoencoder),

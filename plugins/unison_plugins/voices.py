@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-# Read English runs at about 14 characters a second; the pause around it keeps the first and last sound whole.
-_CHARACTERS_PER_SECOND = 14.0
-_PAUSE_SECONDS = 0.6
+from unison_engine.conditioning import LEAD_SECONDS, TAIL_SECONDS, Line
 
 Voice = Literal["female", "male"]
 
 
 def spoken_seconds(text: str, wish: float | None, longest: float) -> float:
-    """Length of a line in seconds: the wish, or what `text` takes at reading speed, at most `longest`."""
-    return wish or min(longest, _PAUSE_SECONDS + len(text) / _CHARACTERS_PER_SECOND)
+    """Length of a line in seconds: the wish, or what `text` takes at a calm reader's pace, at most `longest`."""
+    spoken = Line.natural(text, LEAD_SECONDS, math.inf).end
+    return wish or min(longest, spoken + TAIL_SECONDS)

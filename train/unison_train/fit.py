@@ -30,7 +30,8 @@ def fit(
     """
     preset = PRESETS[config.preset]
     bank = load_bank([corpus / name for name in config.data.manifests], preset.layout.sample_rate, device)
-    model = LanguageModel(language_model, preset.network.depth, preset.network.text_clock, device)
+    network = preset.network
+    model = LanguageModel(language_model, network.depth, network.text_clock, network.phones, device)
     generator = torch.Generator().manual_seed(config.run.seed)
     checkpoint = Checkpoint.new(preset.network, preset.layout, Autoencoder.load(autoencoder), generator)
     for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
@@ -47,7 +48,7 @@ def fit(
         },
     }
     stream = TupleStream(bank, preset.layout, config)
-    Trainer(checkpoint, config, stream, StateCache(model, out / "states"), out).run()
+    Trainer(checkpoint, config, stream, StateCache(model, out / "states", preset.layout.frame_rate), out).run()
 
 
 def fit_autoencoder(corpus: Path, out: Path, steps: int, decoder_of: Path | None, device: torch.device) -> None:

@@ -32,12 +32,12 @@ def write_sample(
     """
     frames = int(batch.valid[0].sum())
     target, source = (latent[:1, :, :frames] for latent in latents)
-    text = states.batch(batch.prompts[:1], target.device)
+    text = states.batch(batch.prompts[:1], batch.lines[:1], target.device)
     velocity = guided_velocity(
         checkpoint.dit,
         source,
         batch.mask[:1, :, :frames],
-        checkpoint.fusion(text.states),
+        checkpoint.fusion(text.states, text.phones, text.phone_mask),
         text.mask,
         text.positions,
         GUIDANCE,

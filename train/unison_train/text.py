@@ -19,8 +19,9 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.quantization_config import GgufConfig
 
+from unison_engine.conditioning import Line
 from unison_engine.errors import ModelMissing
-from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock
+from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
 from unison_train.model.layers import layer_indices
 
 SMOLLM2 = "smollm2"
@@ -43,11 +44,24 @@ def find_language_model(source: str) -> Path | str:
 
 @dataclass(frozen=True)
 class TextBatch:
-    """Padded states of several prompts: [depth, B, S, width], mask [B, S] (1 counts), positions [B, S] in frames."""
+    """Padded text of several prompts: S language-model tokens and behind them the N phones of what is spoken.
+
+    Attributes:
+        states: [depth, B, S, width].
+        phones: [B, N] numbers, see `unison_engine.runtime.text.Phones`.
+        mask: [B, S + N], 1 where a token counts.
+        positions: [B, S + N] in frames.
+    """
 
     states: Tensor
+    phones: Tensor
     mask: Tensor
     positions: Tensor
+
+    @property
+    def phone_mask(self) -> Tensor:
+        """The part of `mask` that belongs to the phones, [B, N]."""
+        return self.mask[:, self.states.shape[2] :]
 
 
 class LanguageModel:
@@ -57,6 +71,7 @@ class LanguageModel:
         source: see `find_language_model`.
         depth: number of blocks that want states.
         clock: see `TextClock`.
+        silent: whether spoken words are left out, see `PromptTokenizer`.
         device: where the model runs.
         dtype: precision of weights and activations.
     """
@@ -66,6 +81,7 @@ class LanguageModel:
         source: str,
         depth: int,
         clock: TextClock | None,
+        silent: bool,
         device: torch.device,
         dtype: torch.dtype = torch.bfloat16,
     ) -> None:
@@ -79,7 +95,7 @@ class LanguageModel:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **file, **packing)
         self.model = model.to(device).eval().requires_grad_(False)
         self.tokenizer = hf_tokenizer.backend_tokenizer
-        self.tokenise = PromptTokenizer(self.tokenizer, clock)
+        self.tokenise = PromptTokenizer(self.tokenizer, clock, silent)
         self.device = device
         self.layers = layer_indices(self.model.config.num_hidden_layers, depth)
         self.width = int(self.model.config.hidden_size)
@@ -121,12 +137,18 @@ class LanguageModel:
 class StateCache:
     """States by prompt, rounded to float16, in one file that only grows, so that a killed run loses nothing.
 
+    Args:
+        model: the language model.
+        folder: where the states are kept.
+        frame_rate: latent frames a second, for the times of phones.
+        batch: prompts that go through the model at once.
+
     `folder / FINGERPRINT.f16` holds the states one after another, `FINGERPRINT.jsonl` where each prompt's lie.
     """
 
-    def __init__(self, model: LanguageModel, folder: Path, batch: int = 32) -> None:
+    def __init__(self, model: LanguageModel, folder: Path, frame_rate: float, batch: int = 32) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._model, self._batch = model, batch
+        self._model, self._frame_rate, self._batch = model, frame_rate, batch
         self._data = folder / f"{model.fingerprint}.f16"
         self._index_file = folder / f"{model.fingerprint}.jsonl"
         self._index: dict[str, tuple[int, int]] = {}
@@ -142,21 +164,26 @@ class StateCache:
     def __len__(self) -> int:
         return len(self._index)
 
-    def batch(self, prompts: Sequence[str], device: torch.device) -> TextBatch:
-        """Padded states of the prompts, computing those never seen before."""
-        self.fill(prompts)
-        tokens = [self._model.tokenise(prompt) for prompt in prompts]
-        longest, depth, width = max(one.kept for one in tokens), len(self._model.layers), self._model.width
-        states = torch.zeros(depth, len(prompts), longest, width)
-        mask, positions = torch.zeros(len(prompts), longest), torch.zeros(len(prompts), longest)
-        for row, (prompt, one) in enumerate(zip(prompts, tokens, strict=True)):
+    def batch(self, prompts: Sequence[str], lines: Sequence[Sequence[Line]], device: torch.device) -> TextBatch:
+        """Padded text of prompts and of the lines spoken in each, computing states never seen before."""
+        read = [self._model.tokenise.read(prompt) for prompt in prompts]
+        self.fill(read)
+        tokens = [self._model.tokenise(prompt) for prompt in read]
+        spoken = [phones(said, self._frame_rate) for said in lines]
+        longest, most = max(one.kept for one in tokens), max(len(one.ids) for one in spoken)
+        states = torch.zeros(len(self._model.layers), len(read), longest, self._model.width)
+        numbers = torch.zeros(len(read), most, dtype=torch.long)
+        mask, positions = torch.zeros(len(read), longest + most), torch.zeros(len(read), longest + most)
+        for row, (prompt, one, said) in enumerate(zip(read, tokens, spoken, strict=True)):
             states[:, row, : one.kept] = torch.from_numpy(self._read(prompt).astype(np.float32))
-            mask[row, : one.kept] = 1
-            positions[row, : one.kept] = torch.from_numpy(one.positions)
-        return TextBatch(states.to(device), mask.to(device), positions.to(device))
+            numbers[row, : len(said.ids)] = torch.from_numpy(said.ids)
+            for first, found in ((0, one.positions), (longest, said.positions)):
+                mask[row, first : first + len(found)] = 1
+                positions[row, first : first + len(found)] = torch.from_numpy(found)
+        return TextBatch(states.to(device), numbers.to(device), mask.to(device), positions.to(device))
 
     def fill(self, prompts: Sequence[str]) -> None:
-        """Compute and store the states of prompts that are not stored yet."""
+        """Compute and store the states of prompts, as the language model reads them, that are not stored yet."""
         missing = sorted({prompt for prompt in prompts if prompt not in self._index}, key=len)
         for start in range(0, len(missing), self._batch):
             part = missing[start : start + self._batch]

@@ -123,14 +123,14 @@ class Trainer:
         """Flow-matching loss of a batch, averaged over valid frames."""
         with torch.no_grad(), self._autocast():
             target, source = self._latents(batch)
-        text = self.states.batch(batch.prompts, self.device)
+        text = self.states.batch(batch.prompts, batch.lines, self.device)
         keep = torch.rand(len(batch.prompts), generator=self.generator, device=self.device)
         text_mask = text.mask * (keep >= self.config.optimiser.text_dropout)[:, None]
         noise = torch.randn(target.shape, generator=self.generator, device=self.device)
         moment = logit_normal(len(batch.prompts), self.generator, self.device)
 
         def velocity(noisy: Tensor, t: Tensor) -> Tensor:
-            fused = self.checkpoint.fusion(text.states)
+            fused = self.checkpoint.fusion(text.states, text.phones, text.phone_mask)
             result: Tensor = self.checkpoint.dit(
                 noisy, source, batch.mask, t, fused, text_mask, text.positions, frame_mask=batch.valid
             )

@@ -8,6 +8,7 @@ import numpy as np
 
 from unison_engine.layout import LatentLayout
 from unison_train.config import TrainConfig
+from unison_train.model.config import PRESETS
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import Composer, Recipe
 from unison_train.synthesis.render import Batch, render
@@ -23,7 +24,9 @@ class TupleStream:
     """
 
     def __init__(self, bank: ClipBank, layout: LatentLayout, config: TrainConfig) -> None:
-        self._composer = Composer(bank, config.data.max_seconds, config.synthesis)
+        self._composer = Composer(
+            bank, config.data.max_seconds, config.synthesis, PRESETS[config.preset].network.phones
+        )
         self._bank = bank
         self._layout = layout
         self._config = config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,12 @@ from tokenizers import Tokenizer
 
 from unison_engine.audio import Wave
 from unison_engine.bundle import Bundle
-from unison_engine.conditioning import Conditioning, Mask, mask_frames
+from unison_engine.conditioning import Conditioning, Line, Mask, mask_frames
 from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.sampler import euler, guided
 from unison_engine.runtime.session import Session, physical_cores
-from unison_engine.runtime.text import PromptTokenizer, TextClock
+from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
 from unison_engine.runtime.weights import materialise
 
 PEAK = 0.99
@@ -39,7 +39,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Text:
-    """A prompt as the step graph takes it: tokens [blocks, S, h] and positions [S] in frames."""
+    """A prompt as the step graph takes it: tokens [blocks, 1, S, h] and positions [S] in frames."""
 
     tokens: NDArray[np.float32]
     positions: NDArray[np.float32]
@@ -51,7 +51,7 @@ class Synthesizer:
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self._bundle = bundle
         self._threads = threads or physical_cores()
-        self._texts: OrderedDict[str, Text] = OrderedDict()
+        self._prompts: OrderedDict[str, tuple[PromptTokens, NDArray[np.float32]]] = OrderedDict()
         self.layout: LatentLayout = bundle.layout
         sampling = bundle.manifest.sampling
         self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, sampling.steps, sampling.guidance)
@@ -107,7 +107,7 @@ class Synthesizer:
         samples = self.layout.samples(conditioning.seconds)
         frames = self.layout.frames(samples)
         tell(Progress("text", 0, 1))
-        text = self.text(conditioning.prompt)
+        text = self.text(conditioning.prompt, conditioning.lines)
         tell(Progress("source", 0, 1))
         mask = mask_frames(conditioning.mask, frames, self._source_samples(conditioning), samples)
         source = self.source_latent(conditioning, frames, mask)
@@ -117,16 +117,27 @@ class Synthesizer:
         velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance)
         return euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
 
-    def text(self, prompt: str) -> Text:
-        """Tokens of a prompt; the last prompts are remembered."""
-        if prompt not in self._texts:
-            tokens = self.tokenize(prompt)
+    def text(self, prompt: str, lines: Sequence[Line] = ()) -> Text:
+        """Tokens of a prompt and of the words spoken in it; the last prompts are remembered."""
+        tokens, states = self._states(prompt)
+        if not self._bundle.manifest.text.phones:
+            return Text(self.fusion(states=states[:, 0])[:, None], tokens.positions)
+        spoken = phones(lines, self.layout.frame_rate)
+        return Text(
+            self.fusion(states=states, phones=spoken.ids[None], phone_mask=np.ones((1, len(spoken.ids)), np.float32)),
+            np.concatenate([tokens.positions, spoken.positions]),
+        )
+
+    def _states(self, prompt: str) -> tuple[PromptTokens, NDArray[np.float32]]:
+        read = self.tokenize.read(prompt)
+        if read not in self._prompts:
+            tokens = self.tokenize(read)
             states = self.language_model(input_ids=np.array([tokens.ids], dtype=np.int64))[:, -tokens.kept :]
-            self._texts[prompt] = Text(self.fusion(states=states), tokens.positions)
-            if len(self._texts) > _PROMPTS_KEPT:
-                self._texts.popitem(last=False)
-        self._texts.move_to_end(prompt)
-        return self._texts[prompt]
+            self._prompts[read] = (tokens, states[:, None])
+            if len(self._prompts) > _PROMPTS_KEPT:
+                self._prompts.popitem(last=False)
+        self._prompts.move_to_end(read)
+        return self._prompts[read]
 
     def source_latent(self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32]) -> Latent:
         """Latent of the source [1, C, T]; zeros without one, and behind a reference."""
@@ -146,7 +157,7 @@ class Synthesizer:
         fixed = {
             "source": np.repeat(source, rows, 0),
             "mask": np.tile(mask, (rows, 1, 1)).astype(np.float32),
-            "text": np.repeat(text.tokens[:, None], rows, 1),
+            "text": np.repeat(text.tokens, rows, 1),
             "text_mask": np.zeros((rows, len(text.positions)), np.float32),
             "text_position": np.tile(text.positions, (rows, 1)),
         }
@@ -164,7 +175,9 @@ class Synthesizer:
         """Prompt to token ids and positions."""
         text = self._bundle.manifest.text
         clock = None if text.clock is None else TextClock(**text.clock.model_dump())
-        return PromptTokenizer(Tokenizer.from_file(str(self._bundle.folder / text.tokenizer)), clock, text.system)
+        return PromptTokenizer(
+            Tokenizer.from_file(str(self._bundle.folder / text.tokenizer)), clock, text.phones, text.system
+        )
 
     @cached_property
     def language_model(self) -> Session:

@@ -1,19 +1,24 @@
-"""From a prompt to the tokens the language model reads, and where in time its spoken characters lie."""
+"""From a prompt to what the network is told: tokens for the language model, and the phones of spoken words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from unison_engine.errors import TooLarge
+from unison_engine.conditioning import Line
+from unison_engine.errors import BadArguments, TooLarge
 from unison_engine.prompts import spoken_spans
+from unison_engine.pronunciation import SYMBOLS, Lexicon, symbol_times
 
 SYSTEM = "Imagine how this scene, voice or edit sounds."
 MAX_TOKENS = 128
+MAX_PHONES = 320
 UNSPOKEN = -8.0
+_NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,63 @@ class PromptTokens:
     positions: NDArray[np.float32]
 
 
-class PromptTokenizer:
-    """Wraps a prompt in a ChatML exchange and tokenises it."""
+@dataclass(frozen=True)
+class Phones:
+    """Spoken words as the network sees them.
 
-    def __init__(self, tokenizer: Tokenizer, clock: TextClock | None, system: str = SYSTEM) -> None:
+    Attributes:
+        ids: [N] int64, a 0 that opens the sequence, then numbers of `unison_engine.pronunciation.SYMBOLS` from 1.
+        positions: [N] frame at which each is spoken, -8 for the opening.
+    """
+
+    ids: NDArray[np.int64]
+    positions: NDArray[np.float32]
+
+
+def phones(lines: Sequence[Line], frame_rate: float) -> Phones:
+    """Phones of all lines, at `frame_rate` latent frames a second.
+
+    Raises:
+        BadArguments: a line holds no word that can be spoken.
+        TooLarge: there is more to say than the network was trained on.
+    """
+    ids, times = [0], [UNSPOKEN / frame_rate]
+    for line in lines:
+        symbols = Lexicon.english().pronounce(line.text)
+        if not symbols:
+            raise BadArguments(f"{line.text!r} holds no word to say; write it in the letters of English.")
+        ids += [_NUMBERS[symbol] for symbol in symbols]
+        times += symbol_times(symbols, line.start, line.end).tolist()
+    if len(ids) > MAX_PHONES:
+        raise TooLarge(f"the words to say have {len(ids)} phones, the model speaks at most {MAX_PHONES}; say less.")
+    return Phones(np.array(ids, dtype=np.int64), np.array(times, dtype=np.float32) * np.float32(frame_rate))
+
+
+class PromptTokenizer:
+    """Wraps a prompt in a ChatML exchange and tokenises it.
+
+    Args:
+        tokenizer: of the language model.
+        clock: places spoken characters in time; None leaves tokens without position.
+        silent: leave out the spoken words, which the network is told as phones.
+        system: the system turn.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, clock: TextClock | None, silent: bool = False, system: str = SYSTEM
+    ) -> None:
         self._tokenizer = tokenizer
         self._clock = clock
+        self._silent = silent
         self._head = f"<|im_start|>system\n{system}<|im_end|>\n"
         self.prefix: list[int] = tokenizer.encode(self._head, add_special_tokens=False).ids
+
+    def read(self, prompt: str) -> str:
+        """What the language model reads of a prompt."""
+        if self._silent:
+            for start, end in reversed(spoken_spans(prompt)):
+                prompt = prompt[:start] + prompt[end:]
+        return prompt
 
     def __call__(self, prompt: str) -> PromptTokens:
         """Tokenise.
@@ -54,7 +108,7 @@ class PromptTokenizer:
         Raises:
             TooLarge: the prompt has more tokens than the network was trained on.
         """
-        opening = "<|im_start|>user\n"
+        opening, prompt = "<|im_start|>user\n", self.read(prompt)
         turn = f"{opening}{prompt}<|im_end|>\n<|im_start|>assistant\n"
         encoded = self._tokenizer.encode(turn, add_special_tokens=False)
         if len(encoded.ids) > MAX_TOKENS:

@@ -1,4 +1,4 @@
-"""The speech half of the nano corpus: announcer sentences read by text-to-speech teachers."""
+"""The speech half of the nano corpus: ordinary English sentences read by text-to-speech teachers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ import soundfile
 from rich.progress import Progress
 
 from unison_engine.errors import BadArguments, UnknownAsset
+from unison_engine.pronunciation import Lexicon, words
 from unison_train.corpus.manifest import Clip, read_manifest, row
-from unison_train.corpus.phrases import phrases
+from unison_train.corpus.sentences import sentences
 from unison_train.corpus.teachers import RATE, Kokoro, Piper, Teacher
 
 SEED = 2026
 HELD_OUT = 60
-"""Sentences that no training clip holds: the first half for the "valid" split, the second for "test"."""
+"""Texts that no training clip holds: the first half for the "valid" split, the second for "test"."""
+LONG_SHARE = 0.3
+"""Of so many texts, two sentences are read in one breath, up to `MAX_WORDS` words."""
+MAX_WORDS = 22
 
 Split = Literal["train", "valid", "test"]
 
@@ -43,19 +47,21 @@ class Voice:
     held_out: int = 0
 
 
-JOE = Voice("joe", "male", Piper, "CC0-1.0", share=6, held_out=60)
+def _gender(name: str) -> Literal["female", "male"]:
+    return "female" if name[1] == "f" else "male"
+
+
+JOE = Voice("joe", "male", Piper, "CC0-1.0", share=12, held_out=60)
+# The 27 English voices of Kokoro that speak up; their names start with accent and gender.
+_TRAINED = (
+    "af_heart am_michael bf_emma bm_george af_bella am_fenrir bf_isabella bm_daniel af_nova am_eric af_kore am_adam "
+    "bf_alice bm_lewis af_aoede am_liam af_jessica am_onyx af_river am_echo af_sky am_santa af_alloy"
+).split()
+# Never trained on: speakers for tests of voice cloning.
+_UNHEARD = "af_sarah am_puck bf_lily bm_fable".split()
 KOKORO = (
-    Voice("af_heart", "female", Kokoro, "Apache-2.0", held_out=45),
-    Voice("am_michael", "male", Kokoro, "Apache-2.0"),
-    Voice("af_bella", "female", Kokoro, "Apache-2.0"),
-    Voice("am_fenrir", "male", Kokoro, "Apache-2.0"),
-    Voice("bf_emma", "female", Kokoro, "Apache-2.0"),
-    Voice("bm_george", "male", Kokoro, "Apache-2.0"),
-    Voice("af_nova", "female", Kokoro, "Apache-2.0"),
-    Voice("am_eric", "male", Kokoro, "Apache-2.0"),
-    # Never trained on: speakers for tests of voice cloning.
-    Voice("af_sarah", "female", Kokoro, "Apache-2.0", share=0, held_out=25),
-    Voice("am_puck", "male", Kokoro, "Apache-2.0", share=0, held_out=25),
+    *(Voice(name, _gender(name), Kokoro, "Apache-2.0", held_out=15) for name in _TRAINED),
+    *(Voice(name, _gender(name), Kokoro, "Apache-2.0", share=0, held_out=40) for name in _UNHEARD),
 )
 
 
@@ -69,28 +75,27 @@ class Reading:
     path: str
 
 
-def plan(sentences_per_voice: int) -> list[Reading]:
+def plan(sentences_per_voice: int, cache: Path) -> list[Reading]:
     """Return every reading, ordered so that an interrupted build leaves a balanced corpus.
 
     Each training sentence is read by one voice only. "joe" reads held-out texts and a third of his sentences
     first (he is fast), the Kokoro voices follow in turns, and the rest of joe comes last.
     """
     voices = (JOE, *KOKORO)
-    rng = np.random.default_rng(SEED)
-    pool = phrases(rng, HELD_OUT + sentences_per_voice * sum(voice.share for voice in voices))
+    pool = texts(sentences(Lexicon.english(), cache))
     held_out, position = pool[:HELD_OUT], HELD_OUT
     readings: dict[str, list[Reading]] = {}
     for voice in voices:
         count = voice.share * sentences_per_voice
-        texts: list[tuple[str, Split]] = [
+        chosen: list[tuple[str, Split]] = [
             (text, "test" if 2 * index >= HELD_OUT else "valid") for index, text in enumerate(held_out)
         ]
-        texts = texts[HELD_OUT - voice.held_out :][::-1]
-        texts += [(text, "train") for text in pool[position : position + count]]
+        chosen = chosen[HELD_OUT - voice.held_out :][::-1]
+        chosen += [(text, "train") for text in pool[position : position + count]]
         position += count
         readings[voice.name] = [
             Reading(voice, text, split, f"speech/{voice.name}/{number:04d}.flac")
-            for number, (text, split) in enumerate(texts, start=1)
+            for number, (text, split) in enumerate(chosen, start=1)
         ]
     joe = readings[JOE.name]
     first = JOE.held_out + len(joe) // 3
@@ -98,16 +103,30 @@ def plan(sentences_per_voice: int) -> list[Reading]:
     return [*joe[:first], *(reading for reading in turns if reading is not None), *joe[first:]]
 
 
+def texts(pool: Sequence[str]) -> list[str]:
+    """What is read in one clip: a sentence of `pool`, or two where both are short."""
+    rng = np.random.default_rng(SEED)
+    joined: list[str] = []
+    unused = iter(pool)
+    for sentence in unused:
+        if rng.random() < LONG_SHARE and (second := next(unused, None)):
+            both = f"{sentence} {second}"
+            joined += [both] if len(words(both)) <= MAX_WORDS else [sentence, second]
+        else:
+            joined.append(sentence)
+    return joined
+
+
 def build_speech(out: Path, cache: Path, sentences_per_voice: int = 280, workers: int = 2) -> Path:
     """Synthesise the clips into `out/speech` (24 kHz mono 16-bit FLAC) and list them in `out/speech.jsonl`.
 
     Returns the manifest. A clip is listed as soon as it is written; a second call makes only what is missing.
-    `workers` processes of one thread each share the work. Raises `UnknownAsset` if a teacher, espeak-ng or a
-    worker fails, and `BadArguments` if `out` holds clips of other sentences.
+    `workers` processes of one thread each share the work. Raises `UnknownAsset` if a teacher or a worker
+    fails, and `BadArguments` if `out` holds clips of other sentences.
     """
     manifest = out / "speech.jsonl"
     done = {clip.path: clip.transcript for clip in read_manifest(manifest)} if manifest.is_file() else {}
-    readings = plan(sentences_per_voice)
+    readings = plan(sentences_per_voice, cache)
     if other := next((one.path for one in readings if done.get(one.path, one.text) != one.text), None):
         raise BadArguments(f"{manifest} lists another sentence as {other}; build into an empty folder")
     todo = [one for one in readings if one.path not in done]
@@ -145,12 +164,13 @@ def build_speech(out: Path, cache: Path, sentences_per_voice: int = 280, workers
 def _read_aloud(readings: Sequence[Reading], out: Path, cache: Path, sender: Connection) -> None:
     """Make clips in a worker process and send their rows back; a closed connection means the end."""
     onnxruntime.set_seed(SEED)  # the teachers draw noise inside their graphs
+    lexicon = Lexicon.english()
     teachers: dict[type[Kokoro] | type[Piper], Teacher] = {}
     for reading in readings:
         voice = reading.voice
         if voice.teacher not in teachers:
             teachers[voice.teacher] = voice.teacher(cache, threads=1)
-        wave = teachers[voice.teacher].speak(reading.text, voice.name)
+        wave = teachers[voice.teacher].speak(lexicon.pronounce(reading.text), voice.name)
         file = out / reading.path
         file.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(file, wave, RATE, subtype="PCM_16", format="FLAC")

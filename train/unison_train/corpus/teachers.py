@@ -1,16 +1,13 @@
 """Text-to-speech models that read the training sentences: Kokoro (many voices) and Piper "joe" (one, fast).
 
-Phonemes come from the espeak-ng executable. It is GPL-3 software and serves to make training data only:
-nothing of it is linked to, shipped, or needed to run a trained bundle.
+They are given the very phones that the network is given for the same words, written in their own alphabets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-import shutil
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +16,7 @@ import onnxruntime
 import soxr
 from numpy.typing import NDArray
 
+from unison_engine.audio import sounding
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.corpus import fetch
 
@@ -31,15 +29,42 @@ _PARTS = (
     "85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35",
     "5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87",
 )
-# Kokoro writes diphthongs and affricates with one letter each.
-_KOKORO = {"eɪ": "A", "oʊ": "O", "əʊ": "Q", "aɪ": "I", "aʊ": "W", "ɔɪ": "Y", "dʒ": "ʤ", "tʃ": "ʧ"}  # noqa: RUF001
+# The alphabets of the teachers: IPA, in which Kokoro writes diphthongs and affricates with one letter each.
+# ruff: noqa: RUF001
+_CONSONANTS = {
+    **{phone: phone.lower() for phone in ("B", "D", "F", "K", "L", "M", "N", "P", "S", "T", "V", "W", "Z")},
+    **{"DH": "ð", "G": "ɡ", "HH": "h", "NG": "ŋ", "R": "ɹ", "SH": "ʃ", "TH": "θ", "Y": "j", "ZH": "ʒ"},
+}
+_KOKORO = _CONSONANTS | {
+    **{"CH": "ʧ", "JH": "ʤ", "AA": "ɑ", "AE": "æ", "AH1": "ʌ", "AH0": "ə", "AO": "ɔ", "AW": "W", "AY": "I"},
+    **{
+        "EH": "ɛ",
+        "ER1": "ɜɹ",
+        "ER0": "əɹ",
+        "EY": "A",
+        "IH": "ɪ",
+        "IY": "i",
+        "OW": "O",
+        "OY": "Y",
+        "UH": "ʊ",
+        "UW": "u",
+    },
+}
+_PIPER = _CONSONANTS | {
+    **{"CH": "tʃ", "JH": "dʒ", "AA": "ɑː", "AE": "æ", "AH1": "ʌ", "AH0": "ə", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ"},
+    **{"EH": "ɛ", "ER1": "ɜː", "ER0": "ɚ", "EY": "eɪ", "IH": "ɪ", "IY1": "iː", "IY0": "i", "OW": "oʊ", "OY": "ɔɪ"},
+    **{"UH": "ʊ", "UW": "uː"},
+}
 
 
 class Teacher(Protocol):
     """A text-to-speech model with one or more voices."""
 
-    def speak(self, text: str, voice: str, speed: float = 1.0) -> NDArray[np.float32]:
-        """Read `text`, `speed` times as fast as normal; returns [samples] at 24 kHz with its peak below 1."""
+    def speak(self, symbols: Sequence[str], voice: str, speed: float = 1.0) -> NDArray[np.float32]:
+        """Read a pronunciation, `speed` times as fast as normal; returns [samples] at 24 kHz with its peak below 1.
+
+        `symbols` are those of `unison_engine.pronunciation`.
+        """
 
 
 class Kokoro:
@@ -62,17 +87,13 @@ class Kokoro:
         sha256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
         self._voices = fetch.npm("kokoro-js", "1.2.1", sha256, cache) / "package" / "voices"
 
-    def speak(self, text: str, voice: str, speed: float = 1.0) -> NDArray[np.float32]:
-        """Read `text`; see `Teacher.speak`. Raises `UnknownAsset` if there is no such voice."""
+    def speak(self, symbols: Sequence[str], voice: str, speed: float = 1.0) -> NDArray[np.float32]:
+        """See `Teacher.speak`. Raises `UnknownAsset` if there is no such voice."""
         file = self._voices / f"{voice}.bin"
         if not file.is_file():
             raise UnknownAsset(f"Kokoro has no voice {voice!r}; its voices are the files in {self._voices}")
         styles = np.fromfile(file, dtype=np.float32).reshape(510, 1, 256)
-        spoken = phonemes(text, "en-gb" if voice.startswith("b") else "en-us")
-        for pair, letter in _KOKORO.items():
-            spoken = spoken.replace(pair, letter)
-        spoken = re.sub("(.)\u0329", "\u1d4a\\1", spoken)  # a syllabic consonant: a short schwa before it
-        ids = _ids(spoken, self._vocabulary)
+        ids = [self._vocabulary[letter] for letter in _spell(symbols, _KOKORO)]
         tokens = np.array([[0, *ids, 0]], dtype=np.int64)
         feed = {"tokens": tokens, "style": styles[len(ids) - 1], "speed": np.array([speed], np.float32)}
         wave = np.asarray(self._session.run(None, feed)[0], dtype=np.float32).reshape(-1)
@@ -94,11 +115,11 @@ class Piper:
         self._vocabulary = {symbol: ids[0] for symbol, ids in config["phoneme_id_map"].items()}
         self._session = _session((data / "en_US-joe-medium.onnx").read_bytes(), threads)
 
-    def speak(self, text: str, voice: str = "joe", speed: float = 1.0) -> NDArray[np.float32]:
-        """Read `text`; see `Teacher.speak`. Raises `UnknownAsset` if the voice is not "joe"."""
+    def speak(self, symbols: Sequence[str], voice: str = "joe", speed: float = 1.0) -> NDArray[np.float32]:
+        """See `Teacher.speak`. Raises `UnknownAsset` if the voice is not "joe"."""
         if voice != "joe":
             raise UnknownAsset(f"Piper has no voice {voice!r}; the only one is 'joe'")
-        ids = _ids("^" + "_".join(phonemes(text, "en-us")) + "_$", self._vocabulary)
+        ids = [self._vocabulary[letter] for letter in "^" + "_".join(_spell(symbols, _PIPER)) + "_$"]
         feed = {
             "input": np.array([ids], dtype=np.int64),
             "input_lengths": np.array([len(ids)], dtype=np.int64),
@@ -108,53 +129,31 @@ class Piper:
         return trim(soxr.resample(wave, self._rate, RATE))
 
 
-def phonemes(text: str, accent: str) -> str:
-    """Return `text` in IPA with its commas and full stops, as espeak-ng pronounces it.
-
-    `accent` is an espeak-ng voice ("en-us", "en-gb"). Raises `UnknownAsset` if espeak-ng is not installed.
-    """
-    if shutil.which("espeak-ng") is None:
-        raise UnknownAsset("espeak-ng is not installed; install it, e.g. `apt-get install espeak-ng`")
-    spoken = ""
-    for part in re.findall(r"[^,.]+|[,.]", text):
-        if part in ",.":
-            spoken += part
-        elif part.strip():
-            command = ("espeak-ng", "-q", "--ipa=3", "-v", accent, part.strip())
-            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            # The zero-width joiner ties the letters of one sound; the models' alphabets have no such sign.
-            spoken += (" " if spoken else "") + " ".join(output.replace("\u200d", "").split())
-    return spoken
-
-
 def trim(wave: NDArray[np.float32], before: float = 0.04, after: float = 0.08) -> NDArray[np.float32]:
     """Leave `before` and `after` seconds of silence around the speech, and keep the peak below 0.99.
 
-    `wave` is [samples] at 24 kHz. Silence is what lies 40 dB below the loudest 10 ms. Raises `BadArguments`
-    for a wave without sound.
+    `wave` is [samples] at 24 kHz. Raises `BadArguments` for a wave without sound.
     """
-    hop = RATE // 100
-    frames = wave[: len(wave) // hop * hop].reshape(-1, hop)
-    energy = np.sqrt(np.mean(frames**2, axis=1)) if len(frames) else np.zeros(1, np.float32)
-    if not energy.max() > 0:
+    first, end = sounding(wave, RATE)
+    if first == end:
         raise BadArguments("the teacher returned silence; check the text")
-    loud = np.flatnonzero(energy > 0.01 * energy.max())
     lead, tail = round(before * RATE), round(after * RATE)
-    padded = np.pad(wave, (lead, tail))
-    cut = padded[loud[0] * hop : (loud[-1] + 1) * hop + lead + tail].astype(np.float32)
+    cut = np.pad(wave, (lead, tail))[first : end + lead + tail].astype(np.float32)
     # A raised-cosine edge: cutting through a breath must not click.
+    hop = RATE // 100
     edge = 0.5 - 0.5 * np.cos(np.pi * np.arange(hop, dtype=np.float32) / hop)
     cut[:hop] *= edge
     cut[-hop:] *= edge[::-1]
     return cut * np.float32(min(1.0, 0.99 / np.abs(cut).max()))
 
 
-def _ids(symbols: str, vocabulary: dict[str, int]) -> list[int]:
-    """Look up every symbol; raise `BadArguments` naming those that the model does not know."""
-    unknown = sorted(set(symbols) - vocabulary.keys())
-    if unknown:
-        raise BadArguments(f"the model does not know {unknown} of the phonemes {symbols!r}; reword the text")
-    return [vocabulary[symbol] for symbol in symbols]
+def _spell(symbols: Sequence[str], alphabet: dict[str, str]) -> str:
+    """Write symbols in IPA; spaces and punctuation mean the same there."""
+    spelled = ""
+    for symbol in symbols:
+        letters = alphabet.get(symbol) or alphabet.get(symbol.rstrip("01"), symbol)
+        spelled += ("ˈ" if symbol.endswith("1") else "") + letters
+    return spelled
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -24,6 +24,7 @@ class DiTConfig:
         mlp_ratio: inner width of a block's MLP in units of h; also sizes the patch embedding.
         rotary_base: base of the rotary rates.
         text_clock: when characters are spoken, for rotating text keys; None leaves text without position.
+        phones: spoken words come as phones with their times, see `PhoneEncoder`, and not through the language model.
 
     Raises:
         BadArguments: heads do not divide the width, or `rotary` is odd or wider than a head.
@@ -39,6 +40,7 @@ class DiTConfig:
     mlp_ratio: int = 4
     rotary_base: float = 10_000.0
     text_clock: TextClock | None = None
+    phones: bool = False
 
     def __post_init__(self) -> None:
         """Refuse sizes that no network can have."""
@@ -51,6 +53,11 @@ class DiTConfig:
     def head_width(self) -> int:
         """Width of one attention head."""
         return self.width // self.heads
+
+    @property
+    def places_text(self) -> bool:
+        """Whether text keys rotate with the frame at which they are spoken."""
+        return self.phones or self.text_clock is not None
 
     @property
     def mlp_width(self) -> int:
@@ -81,7 +88,7 @@ PRESETS = {
             rotary=48,
             text_width=576,
             patch_kernel=3,
-            text_clock=TextClock(offset=1.0, frames_per_character=1.5),
+            phones=True,
         ),
         LatentLayout(sample_rate=24_000, hop=960, channels=32, max_seconds=10.0),
     ),

@@ -10,10 +10,11 @@ from unison_engine.errors import BadArguments
 from unison_train.model.blocks import Block, Modulation, PatchEmbedding
 from unison_train.model.config import DiTConfig
 from unison_train.model.functional import SINUSOID_WIDTH, layer_norm, modulate, rotation, sinusoid
+from unison_train.model.phones import PhoneEncoder
 
 
 class TextFusion(nn.Module):
-    """Language-model states into text tokens, one projector per block.
+    """Language-model states into text tokens, one projector per block, with phones of spoken words behind them.
 
     It sees the prompt alone and so runs once per prompt; the blocks' text norm has no weights and is in it.
     """
@@ -23,11 +24,18 @@ class TextFusion(nn.Module):
         super().__init__()
         linears = (nn.Linear(config.text_width, config.width) for _ in range(config.depth))
         self.projectors = nn.ModuleList(linears)
+        self.phones = PhoneEncoder(config) if config.phones else None
 
-    def forward(self, states: Tensor) -> Tensor:
-        """States [depth, ..., S, text_width] -> text [depth, ..., S, h]."""
+    def forward(self, states: Tensor, phones: Tensor | None = None, phone_mask: Tensor | None = None) -> Tensor:
+        """States [depth, B, S, text_width], phones and their mask [B, N] -> text [depth, B, S + N, h].
+
+        Without a phone encoder, phones are ignored.
+        """
         pairs = zip(self.projectors, states, strict=True)
-        return torch.stack([layer_norm(projector(x)) for projector, x in pairs])
+        text = torch.stack([layer_norm(projector(x)) for projector, x in pairs])
+        if self.phones is None or phones is None or phone_mask is None:
+            return text
+        return torch.cat([text, self.phones(phones, phone_mask).to(text.dtype)], dim=2)
 
 
 class DiT(nn.Module):
@@ -64,11 +72,11 @@ class DiT(nn.Module):
             time: t in [0, 1], [B].
             text: tokens of every block from `TextFusion`, [depth, B, S, h].
             text_mask: 1 for tokens that count, [B, S]; a row of zeros is the unconditional branch.
-            text_position: frame at which each token is spoken, [B, S]; ignored without a text clock.
+            text_position: frame at which each token is spoken, [B, S]; ignored where `config.places_text` is not set.
             frame_mask: True on real frames, [B, T], for batches of unequal length; training only.
 
         Raises:
-            BadArguments: the network has a text clock and `text_position` is missing.
+            BadArguments: the network places text in time and `text_position` is missing.
         """
         config = self.config
         x = self.patch(torch.cat([noisy, source, mask], dim=1), frame_mask)
@@ -76,9 +84,11 @@ class DiT(nn.Module):
         frames = torch.arange(x.shape[1], device=x.device)
         rotary = rotation(frames, config.rotary, config.head_width, config.rotary_base)
         text_rotary = None
-        if config.text_clock is not None:
+        if config.places_text:
             if text_position is None:
-                raise BadArguments("text_position is missing; with a text clock give it, [B, S] in frames.")
+                raise BadArguments(
+                    "text_position is missing; this network places text in time: give it, [B, S] in frames."
+                )
             # The added dimension is that of the heads.
             position = text_position[:, None]
             text_rotary = rotation(position, config.rotary, config.head_width, config.rotary_base)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from unison_engine.audio import TARGET_RMS, Wave, cut_reference, read_audio, rms_normalise
+from unison_engine.audio import TARGET_RMS, Wave, cut_reference, read_audio, rms_normalise, sounding
 from unison_engine.errors import BadArguments
 from unison_train.corpus.manifest import Clip
 
@@ -58,6 +58,7 @@ class Waves:
         self.scales: list[float] = []
         self.profiles: list[NDArray[np.float64]] = []
         self.references: list[int] = []
+        self.spoken: list[tuple[int, int]] = []
         self._frame = round(FRAME_SECONDS * rate)
         start = 0
         for clip, wave, longest in zip(clips, waves, lengths, strict=True):
@@ -74,7 +75,9 @@ class Waves:
             self.lengths.append(len(pcm))
             self.scales.append(TARGET_RMS / rms if rms > 0 else 0.0)
             self.profiles.append(self._profile(pcm))
-            self.references.append(len(cut_reference(rms_normalise(wave), rate)) if clip.kind == "speech" else 0)
+            speech = rms_normalise(wave) if clip.kind == "speech" else wave[:0]
+            self.references.append(len(cut_reference(speech, rate)))
+            self.spoken.append(sounding(speech, rate))
             start += len(pcm)
 
     def _profile(self, pcm: NDArray[np.int16]) -> NDArray[np.float64]:
@@ -166,6 +169,11 @@ class ClipBank:
     def active(self, clip: int) -> tuple[int, int]:
         """First sample of a clip's sound and the first after it, to 20 ms."""
         return self._active[clip]
+
+    def spoken(self, clip: int) -> tuple[int, int]:
+        """First sample of an utterance's words and the first after them, as the engine finds them."""
+        waves, index = self._where[clip]
+        return waves.spoken[index]
 
     def shortest(self, caption: str) -> int:
         """Active samples of the shortest clip with this caption."""

@@ -37,33 +37,31 @@ def edit_remove_add(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     samples = pieces.scene_samples(sound)
     scene = pieces.scene(samples, sound, old, new)
     stems = [_event(pieces, caption, scene, samples, sound) for caption in (old, new)]
-    if words.random() < 0.5:
-        steps = choose(instructions.REPLACE_STEPS, words)
-    else:
-        steps = (choose(instructions.REPLACE, words),)
+    whole = [(wording,) for wording in instructions.REPLACE]
+    steps = choose(instructions.REPLACE_STEPS if words.random() < 0.5 else whole, words)
     prompt = " ".join(prompts.edit_scene(step.format(x=old, y=new)) for step in steps)
     return _edit(pieces, "edit_remove_add", prompt, (*scene, stems[0]), (*scene, stems[1]), sound)
 
 
 def edit_speech_insert(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     """A scene becomes the scene with speech."""
-    gender, text = line = pieces.line(words)
-    speech, scene = _line_in_scene(pieces, pieces.utterance(line, sound), pieces.settings.lead_in_seconds, sound)
+    gender, text = line = pieces.line(pieces.talk(words, sound))
+    speech, scene = _line_in_scene(pieces, pieces.utterance(line, sound), sound)
     wording = choose(instructions.INSERT_SPEECH, words)
     prompt = prompts.edit_speech(wording.format(gender=gender, line=prompts.quote(text)))
-    return _edit(pieces, "edit_speech_insert", prompt, scene, (*scene, speech), sound)
+    return _edit(pieces, "edit_speech_insert", prompt, scene, (*scene, speech), sound, speech)
 
 
 def speech_delete(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     """Speech in a scene becomes the scene alone."""
-    speech, scene = _line_in_scene(pieces, pieces.utterance(pieces.line(sound), sound), None, sound)
+    speech, scene = _line_in_scene(pieces, pieces.utterance(pieces.line(sound), sound), sound)
     prompt = prompts.edit_speech(choose(instructions.DELETE_SPEECH, words))
     return _edit(pieces, "speech_delete", prompt, (*scene, speech), scene, sound)
 
 
 def edit_speech_content(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     """The same speaker in the same scene says something else."""
-    old, new = pieces.two_lines(words)
+    old, new = pieces.two_lines(pieces.talk(words, sound))
     prompt = prompts.edit_speech(
         choose(instructions.REWRITE_SPEECH, words).format(line=prompts.quote(pieces.text(new)))
     )
@@ -72,7 +70,7 @@ def edit_speech_content(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
 
 def edit_srap(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     """Speech replaced, audio preserved: another speaker says another line in the same scene."""
-    gender, text = line = pieces.line(words)
+    gender, text = line = pieces.line(pieces.talk(words, sound))
     new, old = pieces.utterance(line, sound), pieces.utterance(pieces.line(sound), sound)
     for _ in range(8):
         if pieces.bank.clips[old].speaker != pieces.bank.clips[new].speaker:
@@ -88,7 +86,7 @@ def edit_arsp(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     old = pieces.background(words)
     new = pieces.background(words, old)
     clip = pieces.utterance(pieces.line(sound), sound)
-    speech, samples = pieces.spoken(clip, sound, None)
+    speech, samples = pieces.spoken(clip, sound)
     beds = []
     for caption in (old, new):
         gain = 1.0 / pieces.gain(pieces.settings.speech_snr_db, sound)
@@ -100,16 +98,19 @@ def edit_arsp(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
 def denoise(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     """Speech in noise becomes the speech alone."""
     clip = pieces.utterance(pieces.line(sound), sound)
-    speech, samples = pieces.spoken(clip, sound, None)
+    speech, samples = pieces.spoken(clip, sound)
     noise = pieces.bed(samples, 1.0 / pieces.gain(pieces.settings.denoise_snr_db, sound), sound)
     prompt = prompts.edit_speech(choose(instructions.DENOISE, words))
     return _edit(pieces, "denoise", prompt, (speech, noise), (speech,), sound)
 
 
-def _edit(pieces: Pieces, task: str, prompt: str, source: Mix, target: Mix, sound: Rng) -> Recipe:
+def _edit(
+    pieces: Pieces, task: str, prompt: str, source: Mix, target: Mix, sound: Rng, said: Placement | None = None
+) -> Recipe:
     gain = decibels(sound.uniform(-pieces.settings.gain_db, pieces.settings.gain_db))
     samples = max(placement.start + placement.length for placement in (*source, *target))
-    return Recipe(prompt, samples, target, source, Mask.EDIT, room=pieces.room(task, sound), gain=gain)
+    lines = () if said is None else (pieces.said(said),)
+    return Recipe(prompt, samples, target, source, Mask.EDIT, room=pieces.room(task, sound), gain=gain, lines=lines)
 
 
 def _scene_and_event(pieces: Pieces, words: Rng, sound: Rng) -> tuple[Mix, Placement, str]:
@@ -125,9 +126,9 @@ def _event(pieces: Pieces, caption: str, scene: Mix, samples: int, sound: Rng) -
     return pieces.layer(pieces.sound(caption, sound), samples, gain, sound)
 
 
-def _line_in_scene(pieces: Pieces, clip: int, lead_in: float | None, sound: Rng) -> tuple[Placement, Mix]:
-    """A line that starts within `lead_in` seconds, or anywhere if None, and a scene around it."""
-    speech, samples = pieces.spoken(clip, sound, lead_in)
+def _line_in_scene(pieces: Pieces, clip: int, sound: Rng) -> tuple[Placement, Mix]:
+    """A line and a scene around it."""
+    speech, samples = pieces.spoken(clip, sound)
     scene = pieces.scene(samples, sound)
     return _over(pieces, speech, scene, sound), scene
 
@@ -140,8 +141,8 @@ def _over(pieces: Pieces, speech: Placement, scene: Mix, sound: Rng) -> Placemen
 def _respoken(pieces: Pieces, task: str, prompt: str, old: int, new: int, sound: Rng) -> Recipe:
     """One line gives way to another, as loud and from the same moment on."""
     longer = max(old, new, key=pieces.bank.samples)
-    speech, samples = pieces.spoken(longer, sound, pieces.settings.lead_in_seconds)
+    speech, samples = pieces.spoken(longer, sound)
     scene = pieces.scene(samples, sound)
     gain = _over(pieces, speech, scene, sound).gain
     before, after = (pieces.whole(clip, speech.start, gain) for clip in (old, new))
-    return _edit(pieces, task, prompt, (*scene, before), (*scene, after), sound)
+    return _edit(pieces, task, prompt, (*scene, before), (*scene, after), sound, after)

@@ -76,11 +76,10 @@ def t2a_timeline(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
 
 
 def tts(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
-    """One utterance, from the first frame on."""
-    gender, text = line = pieces.line(words)
-    clip = pieces.utterance(line, sound)
-    samples = pieces.spoken_window(pieces.bank.samples(clip), sound)
-    return Recipe(prompts.speech(text, gender), samples, (pieces.whole(clip),))
+    """One utterance."""
+    gender, text = line = pieces.line(pieces.talk(words, sound))
+    placement, samples = pieces.spoken(pieces.utterance(line, sound), sound)
+    return Recipe(prompts.speech(text, gender), samples, (placement,), lines=(pieces.said(placement),))
 
 
 def zeroshotts(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
@@ -89,6 +88,7 @@ def zeroshotts(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     Raises:
         BadArguments: no speaker has two short utterances, and no utterance is long enough to be cut in two.
     """
+    words = pieces.talk(words, sound)
     makers = (_split, _pair) if words.random() < pieces.settings.split_share else (_pair, _split)
     for make in makers:
         for _ in range(TRIES):
@@ -102,14 +102,15 @@ def zeroshotts(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
 
 def speech_audio_mix(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     """A line over a background."""
-    gender, text = line = pieces.line(words)
+    gender, text = line = pieces.line(pieces.talk(words, sound))
     background = pieces.background(words)
     manner = choose(instructions.MANNERS, words)
-    speech, samples = pieces.spoken(pieces.utterance(line, sound), sound, pieces.settings.lead_in_seconds)
+    speech, samples = pieces.spoken(pieces.utterance(line, sound), sound)
     gain = 1.0 / pieces.gain(pieces.settings.mixed_snr_db, sound)
     bed = pieces.layer(pieces.sound(background, sound), samples, gain, sound)
     prompt = prompts.speech_over(text, gender, background, manner)
-    return Recipe(prompt, samples, (speech, bed), room=pieces.room("speech_audio_mix", sound))
+    room = pieces.room("speech_audio_mix", sound)
+    return Recipe(prompt, samples, (speech, bed), room=room, lines=(pieces.said(speech),))
 
 
 def _split(pieces: Pieces, words: Rng, sound: Rng) -> Recipe | None:
@@ -125,7 +126,8 @@ def _split(pieces: Pieces, words: Rng, sound: Rng) -> Recipe | None:
         reference = int(sound.integers(shortest, longest + 1))
     prompt = prompts.cloned_speech("", pieces.text(clip))
     target = (pieces.whole(clip),)
-    return Recipe(prompt, pieces.spoken_window(samples, sound), target, target, Mask.REFERENCE, reference)
+    lines = (pieces.said(target[0]),)
+    return Recipe(prompt, pieces.after(samples, sound), target, target, Mask.REFERENCE, reference, lines=lines)
 
 
 def _pair(pieces: Pieces, words: Rng, sound: Rng) -> Recipe | None:
@@ -133,13 +135,18 @@ def _pair(pieces: Pieces, words: Rng, sound: Rng) -> Recipe | None:
     said, new = pieces.two_lines(words)
     first, second = pieces.bank.samples(said), pieces.bank.samples(new)
     reference = first + round(REFERENCE_TAIL_SECONDS * pieces.rate)
-    if pieces.bank.reference(said) < first or reference + second > pieces.limit or pieces.text(said) == pieces.text(new):
+    if (
+        pieces.bank.reference(said) < first
+        or reference + second > pieces.limit
+        or pieces.text(said) == pieces.text(new)
+    ):
         return None
     prompt = prompts.cloned_speech(pieces.text(said), pieces.text(new))
     source = (pieces.whole(said),)
     target = (*source, pieces.whole(new, reference))
-    samples = pieces.spoken_window(reference + second, sound)
-    return Recipe(prompt, samples, target, source, Mask.REFERENCE, reference)
+    samples = pieces.after(reference + second, sound)
+    lines = tuple(map(pieces.said, target))
+    return Recipe(prompt, samples, target, source, Mask.REFERENCE, reference, lines=lines)
 
 
 def _timed(pieces: Pieces, clip: int, at: float, end: float, sound: Rng) -> Placement:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from unison_engine.conditioning import Line
 from unison_engine.errors import BadArguments
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipe import Placement, Room, decibels
@@ -34,16 +35,22 @@ class Pieces:
         bank: the clips.
         settings: levels, lengths and shares.
         max_seconds: the longest tuple.
+        silent: whether the language model reads prompts without the words that are spoken.
     """
 
-    def __init__(self, bank: ClipBank, settings: Synthesis, max_seconds: float) -> None:
+    def __init__(self, bank: ClipBank, settings: Synthesis, max_seconds: float, silent: bool) -> None:
         self.bank = bank
+        self.silent = silent
         self.settings = settings
         self.rate = bank.sample_rate
         self.limit = round(max_seconds * bank.sample_rate)
         self.edge = round(_EDGE_SECONDS * bank.sample_rate)
 
     # Words
+
+    def talk(self, words: Rng, sound: Rng) -> Rng:
+        """The generator that spoken words are drawn with: that of the prompt, if the language model reads them."""
+        return sound if self.silent else words
 
     def caption(self, rng: Rng, *others: str, voiceless: bool = False) -> str:
         """A caption of the bank; where possible one that shares no clip or label with the `others`."""
@@ -93,6 +100,11 @@ class Pieces:
         """Words of an utterance."""
         return self.bank.clips[clip].transcript or ""
 
+    def said(self, placed: Placement) -> Line:
+        """The words of an utterance, from its first sound to its last."""
+        first, end = self.bank.spoken(placed.clip)
+        return Line(self.text(placed.clip), (placed.start + first) / self.rate, (placed.start + end) / self.rate)
+
     # Sounds
 
     def sound(self, caption: str, rng: Rng) -> int:
@@ -126,10 +138,6 @@ class Pieces:
         if rng.random() < self.settings.long_share:
             most = max(most, self.limit - samples)
         return min(samples + round(rng.uniform(least, most)), self.limit)
-
-    def spoken_window(self, samples: int, rng: Rng) -> int:
-        """Length of a tuple that holds a line and no long silence."""
-        return min(samples + round(rng.uniform(0.1, 1.2) * self.rate), self.limit)
 
     def scene_samples(self, rng: Rng, at_least: int = 0) -> int:
         """Length of a scene."""
@@ -193,15 +201,17 @@ class Pieces:
         second = self.layer(self.sound(caption, rng), samples, self.gain(self.settings.edit_snr_db, rng), rng)
         return bed, second
 
-    def spoken(self, clip: int, rng: Rng, lead_in: float | None) -> tuple[Placement, int]:
-        """A line that starts within `lead_in` seconds, or anywhere if None, and the length of the tuple around it."""
+    def spoken(self, clip: int, rng: Rng) -> tuple[Placement, int]:
+        """A line that starts early or anywhere, and the length of the tuple around it."""
         samples = self.bank.samples(clip)
-        if lead_in is None:
-            window = self.window(samples, rng)
-            return self.whole(clip, int(rng.integers(max(0, window - samples) + 1))), window
-        spare = max(0, min(round(lead_in * self.rate), self.limit - samples))
-        start = int(rng.integers(spare + 1))
-        return self.whole(clip, start), self.window(start + samples, rng)
+        late = rng.random() < self.settings.late_share
+        spare = max(0, min(round(self.settings.lead_in_seconds * self.rate), self.limit - samples))
+        start = int(rng.integers(spare + 1)) if late else 0
+        return self.whole(clip, start), self.after(start + samples, rng)
+
+    def after(self, end: int, rng: Rng) -> int:
+        """Length of a tuple in which the last word ends at `end`; there is little to learn from longer silence."""
+        return min(end + round(rng.uniform(0.1, 0.8) * self.rate), self.limit)
 
     def _rank(self, clip: int, samples: int) -> tuple[bool, int]:
         return self.bank.steady(clip), min(self.bank.samples(clip), samples)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unison_engine.conditioning import Mask
+from unison_engine.conditioning import Line, Mask
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Recipe:
     """One training tuple before it is rendered.
 
     Attributes:
-        prompt: what the language model reads.
+        prompt: what is asked for.
         samples: length of the tuple.
         target: what is heard in the target.
         source: what is heard in the source of an edit; a placement that is in both is the same sound in both.
@@ -45,6 +45,7 @@ class Recipe:
         reference: samples at the front that are voice reference, its closing silence included.
         room: where everything is heard.
         gain: linear gain of the whole.
+        lines: what is spoken in the target, and when; the same words as in the prompt.
     """
 
     prompt: str
@@ -55,6 +56,7 @@ class Recipe:
     reference: int = 0
     room: Room | None = None
     gain: float = 1.0
+    lines: tuple[Line, ...] = ()
 
 
 def decibels(gain: float) -> float:

@@ -40,10 +40,11 @@ class Composer:
         bank: the clips.
         max_seconds: the longest tuple.
         settings: levels, lengths and shares.
+        silent: see `Pieces`.
     """
 
-    def __init__(self, bank: ClipBank, max_seconds: float, settings: Synthesis | None = None) -> None:
-        self.pieces = Pieces(bank, settings or Synthesis(), max_seconds)
+    def __init__(self, bank: ClipBank, max_seconds: float, settings: Synthesis, silent: bool) -> None:
+        self.pieces = Pieces(bank, settings, max_seconds, silent)
 
     def draw(self, task: str, words: Rng, sound: Rng) -> Recipe:
         """A recipe of the named sub-task.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unison_engine.audio import TARGET_RMS
-from unison_engine.conditioning import Mask, mask_frames
+from unison_engine.conditioning import Line, Mask, mask_frames
 from unison_engine.layout import LatentLayout
 from unison_train.synthesis.bank import SILENCE_DB, ClipBank
 from unison_train.synthesis.recipe import Placement, Recipe
@@ -33,6 +33,7 @@ class Batch:
 
     Attributes:
         prompts: B prompts.
+        lines: B times what is spoken, and when.
         target: [B, N] waves, N a multiple of the hop.
         source: [B, N] waves, or None for a task without source.
         mask: [B, 1, T] task mask per latent frame.
@@ -40,6 +41,7 @@ class Batch:
     """
 
     prompts: list[str]
+    lines: list[tuple[Line, ...]]
     target: Tensor
     source: Tensor | None
     mask: Tensor
@@ -70,8 +72,8 @@ def render(recipes: Sequence[Recipe], bank: ClipBank, layout: LatentLayout) -> B
     for row, (recipe, count) in enumerate(zip(recipes, frames, strict=True)):
         mask[row, 0, :count] = torch.from_numpy(mask_frames(kind, count, recipe.reference, recipe.samples))
         valid[row, :count] = True
-    prompts = [recipe.prompt for recipe in recipes]
-    return Batch(prompts, target, source, mask.to(bank.device), valid.to(bank.device))
+    prompts, lines = [recipe.prompt for recipe in recipes], [recipe.lines for recipe in recipes]
+    return Batch(prompts, lines, target, source, mask.to(bank.device), valid.to(bank.device))
 
 
 def _chunks(recipes: Sequence[Recipe], samples: int, device: torch.device) -> Iterator[slice]:
@@ -154,7 +156,8 @@ def _active_rms(stems: Tensor, spans: Tensor, hop: int) -> Tensor:
     inside = inside.clamp(min=0).float()
     power = energy / inside.clamp(min=1.0)
     active = (power > power.amax(-1, keepdim=True) * 10 ** (SILENCE_DB / 10)).float()
-    return ((energy * active).sum(-1) / (inside * active).sum(-1).clamp(min=1.0)).sqrt()
+    rms: Tensor = ((energy * active).sum(-1) / (inside * active).sum(-1).clamp(min=1.0)).sqrt()
+    return rms
 
 
 def _level(recipes: Sequence[Recipe], target: Tensor, source: Tensor) -> Tensor:

@@ -46,4 +46,5 @@ def convolve(waves: Tensor, responses: Tensor) -> Tensor:
     samples = waves.shape[-1]
     size = next_fast_len(samples + responses.shape[-1] - 1, real=True)
     spectrum = torch.fft.rfft(waves, size) * torch.fft.rfft(responses, size)[:, None]
-    return torch.fft.irfft(spectrum, size)[..., :samples]
+    heard: Tensor = torch.fft.irfft(spectrum, size)[..., :samples]
+    return heard

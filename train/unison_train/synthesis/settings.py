@@ -35,8 +35,8 @@ class Synthesis(BaseModel):
         layered_share: share of edited scenes that consist of two sounds.
         long_share: share of generated sounds that are followed by much silence, up to the longest tuple.
         fill_share: share of steady sounds in `t2a_single` that last as long as the tuple, repeated if need be.
-        lead_in_seconds: longest silence before a line over a background whose words are in the prompt; a clock that
-            counts from the first frame wants 0. Lines that an edit only keeps or removes start anywhere.
+        late_share: share of lines that do not start at once.
+        lead_in_seconds: how late those start at most.
         split_share: share of `zeroshotts` tuples made from one utterance that is cut in two, the others are made from
             two utterances of a speaker.
         split_seconds: shortest utterance that is cut in two.
@@ -60,7 +60,8 @@ class Synthesis(BaseModel):
     layered_share: Share = 0.5
     long_share: Share = 0.2
     fill_share: Share = 0.5
-    lead_in_seconds: Seconds = 0.0
+    late_share: Share = 0.3
+    lead_in_seconds: Seconds = 3.0
     split_share: Share = 0.5
     split_seconds: Seconds = 2.0
     overlap_share: Share = 0.25
