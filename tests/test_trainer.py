@@ -1,34 +1,32 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from PIL import Image
 
-from tests.conftest import AUTOENCODER, LAYOUT, NETWORK
+from tests.conftest import LAYOUT, NETWORK
 from tests.corpus import write_corpus
+from tests.training_run import CPU, corpus_bank, recipe, trainer
 from unison_engine.errors import BadArguments, ModelMissing, UnknownAsset
-from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.fit import load_bank
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import EDIT_TASKS, TASKS
 from unison_train.text import LanguageModel, StateCache
-from unison_train.trainer import Trainer
-from unison_train.tuples import TupleStream
-
-CPU = torch.device("cpu")
+from unison_train.trackers import NoTracker
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> ClipBank:
-    return load_bank(write_corpus(tmp_path_factory.mktemp("corpus")), LAYOUT.sample_rate, CPU)
+    return corpus_bank(write_corpus(tmp_path_factory.mktemp("corpus"))[0].parent)
 
 
 @pytest.fixture(scope="module")
@@ -36,58 +34,47 @@ def states(language_model: LanguageModel, tmp_path_factory: pytest.TempPathFacto
     return StateCache(language_model, tmp_path_factory.mktemp("states"), LAYOUT.frame_rate)
 
 
-def config(steps: int, **run: Any) -> TrainConfig:
-    shipped = TrainConfig.load("nano").model_dump()
-    shipped["run"] |= {"steps": steps, "frames_per_batch": 300, "precision": "fp32", **run}
-    shipped["data"] |= {"prompts_per_task": 4}
-    shipped["optimiser"] |= {"warmup_steps": 5}
-    return TrainConfig.model_validate(shipped)
-
-
-def trainer(bank: ClipBank, states: StateCache, out: Path, settings: TrainConfig) -> Trainer:
-    torch.manual_seed(1)
-    checkpoint = Checkpoint.new(NETWORK, LAYOUT, Autoencoder(AUTOENCODER), torch.Generator().manual_seed(2))
-    return Trainer(checkpoint, settings, TupleStream(bank, LAYOUT, settings), states, out)
-
-
-def test_a_run_that_was_killed_goes_on_to_the_bit(bank: ClipBank, states: StateCache, tmp_path: Path) -> None:
-    whole = trainer(bank, states, tmp_path / "whole", config(8))
-    whole.run()
-
-    class Killed(BaseException):
-        pass
-
-    cut = trainer(bank, states, tmp_path / "cut", config(8, checkpoint_minutes=1e-9))
-    step = cut.step
-
-    def die_in_the_fifth(batch: Any) -> tuple[float, float]:
-        if cut.progress.step == 4:
-            raise Killed
-        return step(batch)
-
-    cut.step = die_in_the_fifth  # type: ignore[method-assign]
-    with pytest.raises(Killed):
-        cut.run()
-    resumed = trainer(bank, states, tmp_path / "cut", config(8))
-    resumed.run()
-    assert resumed.progress.step == 8 and resumed.progress.tuples == whole.progress.tuples
-    for name, value in whole.network.state_dict().items():
-        assert torch.equal(resumed.network.state_dict()[name], value), name
-    for name in ("model.safetensors", "autoencoder.safetensors"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def test_training_lowers_the_loss(bank: ClipBank, states: StateCache, tmp_path: Path) -> None:
-    run = trainer(bank, states, tmp_path, config(60))
-    run.run()
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+def test_training_lowers_the_loss(bank: ClipBank, tmp_path: Path) -> None:
+    run = trainer(bank, tmp_path, recipe(steps=60))
+    losses = [run.step()["loss"] for _ in range(60)]
     assert sum(losses[-15:]) < 0.9 * sum(losses[:15])
 
 
-def test_the_checkpoint_is_the_average_and_tells_how_it_was_made(
-    bank: ClipBank, states: StateCache, tmp_path: Path
-) -> None:
-    run = trainer(bank, states, tmp_path, config(3))
+def test_a_row_of_the_log_tells_where_the_run_stands(bank: ClipBank, tmp_path: Path) -> None:
+    trainer(bank, tmp_path, recipe(steps=4, batches_per_step=2)).run()
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log] == [1, 2, 3, 4]
+    for row in log:
+        assert 0 < row["synthesis_share"] < 1 and row["tuples_per_second"] > 0
+        assert min(row["losses"].values()) <= row["loss"] <= max(row["losses"].values())
+    assert log[3]["sound"] > log[0]["sound"] > 0 and log[3]["seconds"] > log[0]["seconds"]
+    assert "text_gap" in log[3] and "text_gap" not in log[2]
+
+
+def test_the_text_gap_is_what_a_wrong_prompt_costs(bank: ClipBank, tmp_path: Path) -> None:
+    run = trainer(bank, tmp_path, recipe(steps=4))
+    batch = run.held_out.batch(0)[1]
+    assert run.objective.text_gap(batch, 7) == 0, "an untrained network gives nothing for any prompt"
+    with torch.no_grad():
+        for parameter in run.network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    gap = run.objective.text_gap(batch, 7)
+    assert gap != 0 and gap == run.objective.text_gap(batch, 7)
+    alike = dataclasses.replace(batch, prompts=batch.prompts[:1] * len(batch.prompts))
+    assert run.objective.text_gap(alike, 7) == 0
+
+
+def test_a_run_stops_when_its_time_is_up_and_goes_on_from_there(bank: ClipBank, tmp_path: Path) -> None:
+    first = trainer(bank, tmp_path, recipe(steps=3))
+    first.run(minutes=0)
+    assert first.progress.step == 1 and not (tmp_path / "samples").exists()
+    trainer(bank, tmp_path, recipe(steps=3)).run()
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 3
+    assert len(list((tmp_path / "samples" / "000003").glob("*.png"))) == 3
+
+
+def test_the_checkpoint_is_the_average_and_tells_how_it_was_made(bank: ClipBank, tmp_path: Path) -> None:
+    run = trainer(bank, tmp_path, recipe(steps=3))
     run.run()
     saved = Checkpoint.load(tmp_path)
     assert saved.config == NETWORK and saved.layout == LAYOUT
@@ -101,21 +88,20 @@ def test_the_checkpoint_is_the_average_and_tells_how_it_was_made(
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_gives_a_batch_that_trains(bank: ClipBank, states: StateCache, tmp_path: Path, task: str) -> None:
-    settings = config(4, generation_share=0.0).model_copy(update={"tasks": {"tts": 0.0, task: 1.0}})
-    stream = TupleStream(bank, LAYOUT, settings)
-    drawn, batch = stream.batch(3)
+    settings = recipe(steps=4, generation_share=0.0).model_copy(update={"tasks": {"tts": 0.0, task: 1.0}})
+    run = trainer(bank, tmp_path, settings, states)
+    drawn, batch = run.stream.batch(3)
     assert drawn == task
-    assert batch.mask.shape[0] * batch.mask.shape[2] <= 300
-    run = trainer(bank, states, tmp_path, settings)
-    loss = run.loss(batch)
-    assert 0.5 < float(loss.detach()) < 10
+    assert batch.mask.shape[0] * batch.mask.shape[2] <= 200
+    loss = run.objective.training(batch, 0.1, run.generator)
+    assert 0.5 < float(loss.detach()) / int(batch.valid.sum()) < 10
     loss.backward()
 
 
-def test_every_task_is_made_to_be_heard(bank: ClipBank, states: StateCache, tmp_path: Path) -> None:
-    run = trainer(bank, states, tmp_path, config(2))
+def test_every_task_is_made_to_be_heard(bank: ClipBank, tmp_path: Path) -> None:
+    run = trainer(bank, tmp_path, recipe(steps=2).model_copy(update={"tasks": dict.fromkeys(TASKS, 1.0)}))
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
-    run.write_samples()
+    run.write_samples(NoTracker())
     for name, value in run.network.state_dict().items():
         assert torch.equal(value, before[name]), name
     folder = tmp_path / "samples" / "000000"
@@ -124,10 +110,12 @@ def test_every_task_is_made_to_be_heard(bank: ClipBank, states: StateCache, tmp_
         assert len(made) == len(target) and np.abs(target).max() > 0.05
         assert (folder / f"{task}.source.wav").is_file() == (task in EDIT_TASKS or task == "zeroshotts")
         assert (folder / f"{task}.txt").read_text().startswith("[")
+        picture = np.asarray(Image.open(folder / f"{task}.png"))
+        assert picture.max() == 255 and picture.shape[0] == 96 * len(list(folder.glob(f"{task}.*.wav")))
 
 
 def test_generation_comes_first(bank: ClipBank) -> None:
-    settings = config(100)
+    settings = recipe(steps=100)
     early, late = settings.shares(0), settings.shares(99)
     assert "edit_add" not in early and "edit_add" in late
     assert abs(sum(early.values()) - 1) < 1e-9 and abs(sum(late.values()) - 1) < 1e-9
@@ -159,6 +147,11 @@ def test_the_rate_warms_up_and_falls_to_nothing() -> None:
     assert rates[0] == pytest.approx(settings.learning_rate / settings.warmup_steps)
     assert rates[2000] == max(rates) == settings.learning_rate
     assert rates[6000] == 0 and rates[5250] == pytest.approx(settings.learning_rate / 2)
+    published = TrainConfig.load("d20s0-44k").optimiser
+    rates = [published.rate(step, 100_000) for step in range(0, 100_001, 100)]
+    assert max(rates) == rates[20] == published.learning_rate and rates[1000] == 0
+    assert rates[510] == pytest.approx(published.learning_rate / 2), "half way between warm-up and end"
+    assert rates[265] == pytest.approx(published.learning_rate * (0.5 + 0.125**0.5)), "a quarter of the way"
 
 
 def test_a_missing_corpus_is_named(tmp_path: Path) -> None:

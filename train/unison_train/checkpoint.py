@@ -13,12 +13,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import TextClock
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.model.config import DiTConfig
+from unison_train.model.denoiser import Denoiser
 from unison_train.model.dit import DiT, TextFusion
 
 
@@ -52,13 +54,18 @@ class Checkpoint:
             dit, fusion = DiT(config), TextFusion(config)
         return cls(config, layout, dit.initialise(generator), fusion, autoencoder)
 
-    def save(self, folder: Path, record: dict[str, Any] | None = None) -> None:
-        """Write the checkpoint; every file appears under its name only when it is complete."""
+    def save(
+        self, folder: Path, record: dict[str, Any] | None = None, weights: dict[str, Tensor] | None = None
+    ) -> None:
+        """Write the checkpoint; every file appears under its name only when it is complete.
+
+        `weights` of a `Denoiser` and `record` stand for those in memory.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.autoencoder.save(folder)
-        weights = {f"dit.{name}": value.contiguous() for name, value in self.dit.state_dict().items()}
-        weights |= {f"fusion.{name}": value.contiguous() for name, value in self.fusion.state_dict().items()}
-        save_file(weights, folder / "model.partial")
+        if weights is None:
+            weights = Denoiser(self.dit, self.fusion).state_dict()
+        save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.partial")
         (folder / "model.partial").replace(folder / "model.safetensors")
         described = {"model": asdict(self.config), "layout": asdict(self.layout), **(record or self.record)}
         (folder / "config.partial").write_text(json.dumps(described, indent=1) + "\n")
@@ -79,8 +86,5 @@ class Checkpoint:
         config = DiTConfig(**sizes, text_clock=None if clock is None else TextClock(**clock))
         layout = LatentLayout(**record.pop("layout"))
         dit, fusion = DiT(config), TextFusion(config)
-        weights = load_file(folder / "model.safetensors")
-        for name, module in (("dit.", dit), ("fusion.", fusion)):
-            own = {key.removeprefix(name): value for key, value in weights.items() if key.startswith(name)}
-            module.load_state_dict(own)
+        Denoiser(dit, fusion).load_state_dict(load_file(folder / "model.safetensors"))
         return cls(config, layout, dit, fusion, Autoencoder.load(folder), record)

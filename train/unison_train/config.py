@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -27,32 +28,46 @@ class Data(_Strict):
 
 
 class Optimiser(_Strict):
-    """AdamW with warm-up, a constant rate and a linear fall to zero at the end."""
+    """AdamW with warm-up, a constant rate, and a fall to zero, straight or along a cosine, at the end."""
 
     learning_rate: float = Field(gt=0)
     betas: tuple[float, float]
     weight_decay: float = Field(ge=0)
     warmup_steps: int = Field(ge=1)
+    decay: Literal["linear", "cosine"]
     decay_share: float = Field(ge=0, le=1)
     gradient_clip: float = Field(gt=0)
     ema_decay: float = Field(gt=0, lt=1)
     text_dropout: float = Field(ge=0, lt=1)
 
     def rate(self, step: int, steps: int) -> float:
-        """Learning rate of a step out of `steps`."""
+        """Learning rate of a step out of `steps`; the fall begins after the warm-up, however long it is."""
         warm = min(1.0, (step + 1) / self.warmup_steps)
-        decay_steps = max(1.0, self.decay_share * steps)
-        return self.learning_rate * warm * min(1.0, (steps - step) / decay_steps)
+        decay_steps = max(1.0, min(self.decay_share * steps, steps - self.warmup_steps))
+        left = min(1.0, (steps - step) / decay_steps)
+        if self.decay == "cosine":
+            left = 0.5 - 0.5 * math.cos(math.pi * left)
+        return self.learning_rate * warm * left
 
 
 class Run(_Strict):
-    """Length, batch size in latent frames, curriculum, precision, how often to save and how often to listen."""
+    """Length, batch size, curriculum, precision, how often to save and how often to listen.
+
+    One step takes `batches_per_step` batches of about `frames_per_batch` latent frames, each of one sub-task. They are
+    shared out among the processes, and a process takes its own one after another, so the number of processes decides
+    how fast a step is and not what it is.
+    """
 
     steps: int = Field(gt=0)
     frames_per_batch: int = Field(gt=0)
+    batches_per_step: int = Field(gt=0)
     generation_share: float = Field(ge=0, le=1)
     seed: int
     precision: Literal["fp32", "bf16"]
+    parallel: Literal["none", "ddp", "fsdp"]
+    checkpoint_activations: bool
+    compile: bool
+    tracker: Literal["none", "tensorboard", "trackio"]
     checkpoint_minutes: float = Field(gt=0)
     samples_minutes: float = Field(gt=0)
 

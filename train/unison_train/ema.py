@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
 from torch.nn import Parameter
 
 
 class ExponentialMovingAverage:
-    """Averages parameters with decay min(decay, (1 + n) / (10 + n)), so that the first steps are forgotten soon."""
+    """Averages parameters with decay min(decay, (1 + n) / (10 + n)), so that the first steps are forgotten soon.
+
+    Attributes:
+        average: one tensor for each parameter, in order; sharded where the parameters are.
+        updates: n, the number of updates so far.
+    """
 
     def __init__(self, parameters: Iterable[Parameter], decay: float) -> None:
         self.decay = decay
@@ -25,18 +29,9 @@ class ExponentialMovingAverage:
         torch._foreach_lerp_(self.average, [parameter.detach() for parameter in parameters], 1 - decay)
 
     @torch.no_grad()
-    def copy_to(self, parameters: Iterable[Parameter]) -> None:
-        """Overwrite the parameters with the average."""
+    def swap(self, parameters: Iterable[Parameter]) -> None:
+        """Exchange average and parameters, to use the average in their place; done twice, nothing has changed."""
         for parameter, average in zip(parameters, self.average, strict=True):
+            kept = parameter.detach().clone()
             parameter.copy_(average)
-
-    def state_dict(self) -> dict[str, int | list[Tensor]]:
-        """State for a checkpoint."""
-        return {"updates": self.updates, "average": self.average}
-
-    def load_state_dict(self, state: dict[str, int | list[Tensor]]) -> None:
-        """Restore a state from `state_dict`."""
-        updates, average = state["updates"], state["average"]
-        assert isinstance(updates, int) and isinstance(average, list)
-        self.updates = updates
-        torch._foreach_copy_(self.average, average)
+            average.copy_(kept)

@@ -2,53 +2,81 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from unison_engine.errors import UnknownAsset
+from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.autoencoder.training import AutoencoderRecipe, AutoencoderTrainer
 from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import read_manifest
+from unison_train.distributed import Processes, join
 from unison_train.model.config import PRESETS
 from unison_train.synthesis.bank import ClipBank
+from unison_train.synthesis.recipes import GENERATION_TASKS
 from unison_train.text import LanguageModel, StateCache
 from unison_train.trainer import Trainer
 from unison_train.tuples import TupleStream
 
 
 def fit(
-    config: TrainConfig, corpus: Path, autoencoder: Path, language_model: str, out: Path, device: torch.device
+    config: TrainConfig,
+    corpus: Path,
+    autoencoder: Path,
+    language_model: str,
+    out: Path,
+    device: torch.device,
+    minutes: float = math.inf,
 ) -> None:
-    """Train as the recipe says; an unfinished run in `out` goes on where it was saved.
+    """Train as the recipe says, at most so many minutes; an unfinished run in `out` goes on where it was saved.
 
-    Language-model states are kept in `out / "states"`.
+    Language-model states are kept in `out / "states"`. Started by `torchrun`, the processes train together.
+
+    Raises:
+        BadArguments: language model or autoencoder do not fit the preset.
     """
-    preset = PRESETS[config.preset]
-    bank = load_bank([corpus / name for name in config.data.manifests], preset.layout.sample_rate, device)
+    with join(config.run, device) as processes:
+        assemble(config, corpus, autoencoder, language_model, out, processes).run(minutes)
+
+
+def assemble(
+    config: TrainConfig, corpus: Path, autoencoder: Path, language_model: str, out: Path, processes: Processes
+) -> Trainer:
+    """The trainer of a run, with all that it needs; arguments and errors as `fit`."""
+    preset, device = PRESETS[config.preset], processes.device
+    manifests = [corpus / name for name in config.data.manifests]
+    bank = load_bank(manifests, preset.layout.sample_rate, device)
     network = preset.network
     model = LanguageModel(language_model, network.depth, network.text_clock, network.phones, device)
+    if model.width != network.text_width:
+        raise BadArguments(
+            f"the language model {language_model} is {model.width} wide, and the preset {config.preset} wants "
+            f"{network.text_width}; give another with --language-model."
+        )
     generator = torch.Generator().manual_seed(config.run.seed)
-    checkpoint = Checkpoint.new(preset.network, preset.layout, Autoencoder.load(autoencoder), generator)
+    checkpoint = Checkpoint.new(preset.network, preset.layout, _autoencoder(autoencoder, config.preset), generator)
     for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
         module.to(device)
-    licences = Counter(clip.licence for clip in bank.clips)
     checkpoint.record = {
         "preset": config.preset,
         "text": {"source": language_model, "sha256": model.sha256, "layers": model.layers},
-        "data": {
-            "clips": len(bank.clips),
-            "hours": round(sum(clip.seconds for clip in bank.clips) / 3600, 2),
-            "clips_by_licence": dict(sorted(licences.items())),
-            "clips_by_source": dict(sorted(Counter(clip.source for clip in bank.clips).items())),
-        },
+        "data": bank.summary(),
     }
     stream = TupleStream(bank, preset.layout, config)
-    Trainer(checkpoint, config, stream, StateCache(model, out / "states", preset.layout.frame_rate), out).run()
+    # Speech from text alone hangs on the prompt most.
+    generation = max(GENERATION_TASKS, key=lambda task: config.tasks.get(task, 0.0))
+    judged = "tts" if config.tasks.get("tts") else generation
+    held_out = TupleStream(
+        _held_out(manifests, bank), preset.layout, config.model_copy(update={"tasks": {judged: 1.0}})
+    )
+    # Files of states only grow, and two processes that append to one would tear it.
+    folder = out / ("states" if processes.first else f"states-{processes.rank}")
+    states = StateCache(model, folder, preset.layout.frame_rate)
+    return Trainer(checkpoint, config, stream, held_out, states, out, processes)
 
 
 def fit_autoencoder(corpus: Path, out: Path, steps: int, decoder_of: Path | None, device: torch.device) -> None:
@@ -70,7 +98,27 @@ def fit_autoencoder(corpus: Path, out: Path, steps: int, decoder_of: Path | None
     AutoencoderTrainer(model.to(device), bank, recipe, out).run()
 
 
-def load_bank(manifests: Sequence[Path], sample_rate: int, device: torch.device) -> ClipBank:
-    """The training clips of manifests that lie in one folder."""
-    clips = [clip for manifest in manifests for clip in read_manifest(manifest) if clip.split == "train"]
+def load_bank(manifests: Sequence[Path], sample_rate: int, device: torch.device, split: str = "train") -> ClipBank:
+    """The clips of one split of manifests that lie in one folder."""
+    clips = [clip for manifest in manifests for clip in read_manifest(manifest) if clip.split == split]
     return ClipBank(manifests[0].parent, clips, sample_rate, device)
+
+
+def _held_out(manifests: Sequence[Path], bank: ClipBank) -> ClipBank:
+    """The clips for validation, or those of training where there are not enough of both kinds to make every task."""
+    valid = load_bank(manifests, bank.sample_rate, bank.device, "valid")
+    enough = all(len(lines) > 1 for lines in valid.by_speaker.values())
+    return valid if enough and {clip.kind for clip in valid.clips} == {clip.kind for clip in bank.clips} else bank
+
+
+def _autoencoder(folder: Path, preset: str) -> Autoencoder:
+    """The autoencoder in a folder, if a preset can work on its latents."""
+    model, layout = Autoencoder.load(folder), PRESETS[preset].layout
+    found = model.config.layout(layout.max_seconds)
+    if found != layout:
+        raise BadArguments(
+            f"the autoencoder in {folder} makes {found.channels} channels every {found.hop} samples at "
+            f"{found.sample_rate} Hz, and the preset {preset} wants {layout.channels} every {layout.hop} at "
+            f"{layout.sample_rate} Hz; give another with --autoencoder."
+        )
+    return model

@@ -21,7 +21,7 @@ from transformers.utils.quantization_config import GgufConfig
 
 from unison_engine.conditioning import Line
 from unison_engine.errors import ModelMissing
-from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
+from unison_engine.runtime.text import NO_PHONES, PromptTokenizer, PromptTokens, TextClock, phones
 from unison_train.model.layers import layer_indices
 
 SMOLLM2 = "smollm2"
@@ -45,6 +45,8 @@ def find_language_model(source: str) -> Path | str:
 @dataclass(frozen=True)
 class TextBatch:
     """Padded text of several prompts: S language-model tokens and behind them the N phones of what is spoken.
+
+    Without a phone encoder N is 0.
 
     Attributes:
         states: [depth, B, S, width].
@@ -169,7 +171,8 @@ class StateCache:
         read = [self._model.tokenise.read(prompt) for prompt in prompts]
         self.fill(read)
         tokens = [self._model.tokenise(prompt) for prompt in read]
-        spoken = [phones(said, self._frame_rate) for said in lines]
+        silent = self._model.tokenise.silent
+        spoken = [phones(said, self._frame_rate) if silent else NO_PHONES for said in lines]
         longest, most = max(one.kept for one in tokens), max(len(one.ids) for one in spoken)
         states = torch.zeros(len(self._model.layers), len(read), longest, self._model.width)
         numbers = torch.zeros(len(read), most, dtype=torch.long)

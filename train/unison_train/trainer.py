@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
 from tqdm import tqdm
 
-from unison_engine.conditioning import Mask
 from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
+from unison_train.distributed import Processes, gradients, spread
 from unison_train.ema import ExponentialMovingAverage
-from unison_train.model.flow import flow_matching_loss, logit_normal
-from unison_train.samples import write_sample
+from unison_train.model.denoiser import Denoiser
+from unison_train.objective import Objective, attention_kernel
+from unison_train.samples import make_sample
+from unison_train.stopwatch import Stopwatch
 from unison_train.synthesis.render import Batch
 from unison_train.text import StateCache
+from unison_train.trackers import Tracker, open_tracker
 from unison_train.tuples import TupleStream
+
+# A saved state is whole and on the CPU, whatever way the parameters are spread, so that another way can go on with it.
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 @dataclass
 class Progress:
-    """How far a run has come; saved and restored with it."""
+    """How far a run has come, over all processes; saved and restored with it."""
 
     step: int = 0
     tuples: int = 0
@@ -38,27 +52,40 @@ class Progress:
 
 
 class Trainer:
-    """Trains `checkpoint.dit` and `checkpoint.fusion`; everything that decides the run is in its state.
+    """Trains `checkpoint.dit` and `checkpoint.fusion`.
+
+    Whatever a step draws follows from the recipe's seed and the numbers of the step and the batch alone. A run that was
+    killed, or goes on with another number of processes, therefore needs nothing but the weights to see what it would
+    have seen.
 
     Args:
         checkpoint: networks, configuration and record; its autoencoder stays as it is.
         config: the recipe.
         stream: batches, see `TupleStream`.
+        held_out: batches of speech, or of what else the recipe makes from text, from clips that are not trained on.
         states: language-model states of prompts.
-        out: folder for `model.safetensors` (averaged weights), `state.pt` (to resume), `log.jsonl` (loss of every step)
+        out: folder for `model.safetensors` (averaged weights), `state.pt` (to resume), `log.jsonl` (one row a step)
             and `samples/STEP/TASK.made.wav`, see `unison_train.samples`.
+        processes: those that train together; None trains alone.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, config: TrainConfig, stream: TupleStream, states: StateCache, out: Path
+        self,
+        checkpoint: Checkpoint,
+        config: TrainConfig,
+        stream: TupleStream,
+        held_out: TupleStream,
+        states: StateCache,
+        out: Path,
+        processes: Processes | None = None,
     ) -> None:
-        self.checkpoint = checkpoint
-        self.config = config
-        self.stream = stream
-        self.states = states
-        self.out = out
-        self.network = nn.ModuleDict({"dit": checkpoint.dit, "fusion": checkpoint.fusion})
+        self.checkpoint, self.config = checkpoint, config
+        self.stream, self.held_out, self.states, self.out = stream, held_out, states, out
+        self.network = Denoiser(checkpoint.dit, checkpoint.fusion)
         self.device = next(self.network.parameters()).device
+        self.processes = processes or Processes(self.device)
+        self.batches = self.processes.share(config.run.batches_per_step)
+        self._spread = spread(self.network, config.run, self.processes)
         settings = config.optimiser
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
@@ -68,146 +95,179 @@ class Trainer:
             fused=True,
         )
         self.average = ExponentialMovingAverage(self.network.parameters(), settings.ema_decay)
-        self.generator = torch.Generator(self.device).manual_seed(config.run.seed)
+        self.generator = torch.Generator(self.device)
         self.progress = Progress()
+        self.watch = Stopwatch(self.device)
+        self.objective = Objective(self._spread, checkpoint.autoencoder, states, config.run.precision, self.watch)
+        self._judged = held_out.batch(0)[1]
 
-    def run(self) -> None:
-        """Train to the last step of the recipe, saving as it goes; starts from a saved state where there is one."""
+    def run(self, minutes: float = math.inf) -> None:
+        """Train to the last step of the recipe, or for so many minutes, saving as it goes; resumes a saved state."""
         self.out.mkdir(parents=True, exist_ok=True)
         if self._state_file.is_file():
             self._restore()
-        self.checkpoint.autoencoder.eval()
-        saved = listened = time.monotonic()
-        steps = self.config.run.steps
+        steps, settings = self.config.run.steps, self.config.run
+        started = saved = listened = time.monotonic()
         with (
-            (self.out / "log.jsonl").open("a") as log,
-            tqdm(total=steps, initial=self.progress.step, unit="step", dynamic_ncols=True) as bar,
+            self._log() as log,
+            self._tracker() as tracker,
+            tqdm(total=steps, initial=self.progress.step, unit="step", disable=not self.processes.first) as bar,
         ):
-            while self.progress.step < steps:
-                started = time.monotonic()
-                task, batch = self.stream.batch(self.progress.step)
-                loss, norm = self.step(batch)
-                self.progress.step += 1
-                self.progress.tuples += len(batch.prompts)
-                self.progress.seconds_of_sound += float(batch.valid.sum()) / self.checkpoint.layout.frame_rate
-                self.progress.seconds_of_training += time.monotonic() - started
-                row = {"step": self.progress.step, "task": task, "loss": loss, "gradient_norm": norm}
-                row |= {"seconds": self.progress.seconds_of_training, "sound": self.progress.seconds_of_sound}
+            stop = self.progress.step >= steps
+            while not stop:
+                row = self.step()
+                now = time.monotonic()
+                save, listen, stop = self.processes.agree(
+                    [
+                        now - saved > 60 * settings.checkpoint_minutes,
+                        now - listened > 60 * settings.samples_minutes,
+                        now - started > 60 * minutes,
+                    ]
+                )
+                stop |= self.progress.step == steps
+                if save or stop:
+                    with self._averaged():
+                        row["text_gap"] = self.objective.text_gap(self._judged, settings.seed)
                 log.write(json.dumps(row) + "\n")
+                tracker.scalars(row["step"], _flat(row))
                 bar.update()
-                bar.set_postfix(task=task, loss=f"{loss:.3f}", refresh=False)
-                if time.monotonic() - saved > 60 * self.config.run.checkpoint_minutes:
-                    log.flush()
+                bar.set_postfix(loss=f"{row['loss']:.3f}", sound=f"{row['sound_per_second']:.0f} s/s", refresh=False)
+                if save or stop:
                     self.save()
                     saved = time.monotonic()
-                if time.monotonic() - listened > 60 * self.config.run.samples_minutes:
-                    self.write_samples()
+                if listen or self.progress.step == steps:
+                    self.write_samples(tracker)
                     listened = time.monotonic()
-        self.save()
-        self.write_samples()
 
-    def step(self, batch: Batch) -> tuple[float, float]:
-        """One optimiser step; returns loss and gradient norm before clipping."""
-        settings = self.config.optimiser
+    def step(self) -> dict[str, Any]:
+        """One optimiser step; returns the row of the log, which tells of all processes."""
+        started = time.monotonic()
+        synthesised = self.watch.seconds["synthesis"]
+        settings, run, number = self.config.optimiser, self.config.run, self.progress.step
+        rate = settings.rate(number, run.steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate(self.progress.step, self.config.run.steps)
-        loss = self.loss(batch)
+            group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
-        self.optimiser.step()
-        self.average.update(self.network.parameters())
-        return float(loss.detach()), float(norm)
-
-    def loss(self, batch: Batch) -> Tensor:
-        """Flow-matching loss of a batch, averaged over valid frames."""
-        with torch.no_grad(), self._autocast():
-            target, source = self._latents(batch)
-        text = self.states.batch(batch.prompts, batch.lines, self.device)
-        keep = torch.rand(len(batch.prompts), generator=self.generator, device=self.device)
-        text_mask = text.mask * (keep >= self.config.optimiser.text_dropout)[:, None]
-        noise = torch.randn(target.shape, generator=self.generator, device=self.device)
-        moment = logit_normal(len(batch.prompts), self.generator, self.device)
-
-        def velocity(noisy: Tensor, t: Tensor) -> Tensor:
-            fused = self.checkpoint.fusion(text.states, text.phones, text.phone_mask)
-            result: Tensor = self.checkpoint.dit(
-                noisy, source, batch.mask, t, fused, text_mask, text.positions, frame_mask=batch.valid
-            )
-            return result.float()
-
-        with self._autocast(), self._attention():
-            return flow_matching_loss(velocity, target, noise, moment, batch.valid)
+        tasks = list(self.config.tasks)
+        # Of each sub-task: loss summed over frames, frames, tuples.
+        sums = torch.zeros(len(tasks), 3, dtype=torch.float64, device=self.device)
+        for index in self.batches:
+            with self.watch.part("synthesis"):
+                task, batch = self._draw(number, index)
+            with gradients(self._spread, index == self.batches[-1]):
+                loss = self.objective.training(batch, settings.text_dropout, self.generator)
+                with self.watch.part("backward"), attention_kernel(self.device):
+                    loss.backward()
+            mine = sums[tasks.index(task)]
+            mine[0] += loss.detach()
+            mine[1] += batch.valid.sum()
+            mine[2] += len(batch.prompts)
+        with self.watch.part("optimiser"):
+            total, frames, tuples = self.processes.add_up(sums).sum(0).tolist()
+            # Gradients were summed over frames, and averaged over processes, which hold unequal numbers of frames.
+            torch._foreach_mul_([_gradient(one) for one in self.network.parameters()], self.processes.count / frames)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
+            self.optimiser.step()
+            self.average.update(self.network.parameters())
+        seconds = time.monotonic() - started
+        sound = frames / self.checkpoint.layout.frame_rate
+        progress = self.progress
+        progress.step += 1
+        progress.tuples += int(tuples)
+        progress.seconds_of_sound += sound
+        progress.seconds_of_training += seconds
+        return {
+            "step": progress.step,
+            "loss": total / frames,
+            "losses": {task: row[0] / row[1] for task, row in zip(tasks, sums.tolist(), strict=True) if row[1]},
+            "gradient_norm": float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm),
+            "rate": rate,
+            "tuples_per_second": tuples / seconds,
+            "sound_per_second": sound / seconds,
+            "synthesis_share": (self.watch.seconds["synthesis"] - synthesised) / seconds,
+            "seconds": progress.seconds_of_training,
+            "sound": progress.seconds_of_sound,
+        }
 
     def save(self) -> None:
         """Write averaged weights and the resumable state; each file is replaced as a whole."""
         with self._averaged():
-            self.checkpoint.save(self.out, self.checkpoint.record | {"training": self._record()})
+            weights: dict[str, Any] = get_model_state_dict(self.network, options=_WHOLE)
+            average = {name: value.clone() for name, value in weights.items()}
         state = {
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "average": self.average.state_dict(),
-            "generator": self.generator.get_state(),
-            "stream": json.dumps(self.stream.rng.bit_generator.state),
+            "network": get_model_state_dict(self.network, options=_WHOLE),
+            "optimiser": get_optimizer_state_dict(self.network, self.optimiser, options=_WHOLE),
+            "average": average,
+            "updates": self.average.updates,
             "progress": vars(self.progress),
         }
-        partial = self._state_file.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self._state_file)
+        if self.processes.first:
+            self.checkpoint.save(self.out, self.checkpoint.record | {"training": self._record()}, average)
+            partial = self._state_file.with_suffix(".partial")
+            torch.save(state, partial)
+            os.replace(partial, self._state_file)
 
-    def write_samples(self) -> None:
+    def write_samples(self, tracker: Tracker) -> None:
         """Let the averaged weights make one sound of every sub-task that has a share in the recipe."""
-        folder = self.out / "samples" / f"{self.progress.step:06}"
-        tasks = [task for task, share in self.config.tasks.items() if share > 0]
+        step = self.progress.step
         with self._averaged(), torch.no_grad():
-            for task in tasks:
-                batch = self.stream.example(task, self.config.run.seed)
-                write_sample(self.checkpoint, self.states, batch, self._latents(batch), folder / task)
+            for task in (task for task, share in self.config.tasks.items() if share > 0):
+                batch = self.held_out.example(task, self.config.run.seed)
+                sample = make_sample(self.checkpoint, self.states, batch, self.objective.latents(batch))
+                if self.processes.first:
+                    sample.write(self.out / "samples" / f"{step:06}" / task)
+                    for name, wave in sample.waves.items():
+                        tracker.sound(step, f"{task}/{name}", wave, sample.sample_rate)
+                    tracker.picture(step, f"{task}/spectrogram", sample.picture())
+
+    def _draw(self, step: int, index: int) -> tuple[str, Batch]:
+        """Batch `index` of a step; seeds everything that is drawn for it."""
+        seeds = np.random.SeedSequence([self.config.run.seed, step, index])
+        self.stream.rng.bit_generator.state = np.random.PCG64(seeds).state
+        # One bit less than the generator takes, as some devices read the seed as a signed number.
+        self.generator.manual_seed(int(seeds.generate_state(1, np.uint64)[0]) >> 1)
+        return self.stream.batch(step)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The network holds the averaged weights inside, and its own again after."""
-        live = [parameter.detach().clone() for parameter in self.network.parameters()]
-        self.average.copy_to(self.network.parameters())
+        self.average.swap(self.network.parameters())
         try:
             yield
         finally:
-            with torch.no_grad():
-                for parameter, value in zip(self.network.parameters(), live, strict=True):
-                    parameter.copy_(value)
+            self.average.swap(self.network.parameters())
 
     @property
     def _state_file(self) -> Path:
         return self.out / "state.pt"
 
     def _restore(self) -> None:
-        state: dict[str, Any] = torch.load(self._state_file, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average.load_state_dict(state["average"])
-        self.generator.set_state(state["generator"].cpu())
-        self.stream.rng.bit_generator.state = json.loads(state["stream"])
+        state: dict[str, Any] = torch.load(self._state_file, map_location="cpu", weights_only=True)
+        options = StateDictOptions(full_state_dict=True)
+        set_model_state_dict(self.network, state["average"], options=options)
+        self.average = ExponentialMovingAverage(self.network.parameters(), self.average.decay)
+        self.average.updates = state["updates"]
+        set_model_state_dict(self.network, state["network"], options=options)
+        set_optimizer_state_dict(self.network, self.optimiser, state["optimiser"], options=options)
         self.progress = Progress(**state["progress"])
 
-    def _latents(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        encode = self.checkpoint.autoencoder.encode
-        target = encode(batch.target).float()
-        if batch.source is None:
-            return target, torch.zeros_like(target)
-        source = encode(batch.source).float()
-        if float(batch.mask.max()) == Mask.REFERENCE:
-            # Behind the reference there is no source, not the latent of silence.
-            source = source * (batch.mask == Mask.REFERENCE)
-        return target, source
+    def _log(self) -> TextIO:
+        """The log, without the rows that a killed run wrote past its saved step, which come again."""
+        if not self.processes.first:
+            return Path(os.devnull).open("w")
+        path = self.out / "log.jsonl"
+        lines = path.read_text().splitlines(keepends=True)[: self.progress.step] if path.is_file() else []
+        path.write_text("".join(lines))
+        return path.open("a", buffering=1)
 
-    def _autocast(self) -> Any:
-        if self.config.run.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
-
-    def _attention(self) -> Any:
-        # The fused kernel is the slower one on a CPU: a whole step takes 1.6 times as long with it.
-        return sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
+    @contextmanager
+    def _tracker(self) -> Iterator[Tracker]:
+        kind = self.config.run.tracker if self.processes.first else "none"
+        tracker = open_tracker(kind, self.out, self.progress.step, self.config.model_dump())
+        try:
+            yield tracker
+        finally:
+            tracker.close()
 
     def _record(self) -> dict[str, Any]:
         return {
@@ -216,6 +276,18 @@ class Trainer:
             "hours_of_sound": round(self.progress.seconds_of_sound / 3600, 2),
             "hours_of_training": round(self.progress.seconds_of_training / 3600, 2),
             "device": str(self.device),
+            "processes": self.processes.count,
             "threads": torch.get_num_threads(),
             "recipe": self.config.model_dump(),
         }
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    assert parameter.grad is not None, "every parameter takes part in every step"
+    return parameter.grad
+
+
+def _flat(row: dict[str, Any]) -> dict[str, float]:
+    """A row of the log as scalars of a tracker."""
+    losses = {f"loss/{task}": value for task, value in row["losses"].items()}
+    return {f"run/{name}": value for name, value in row.items() if name not in ("step", "losses")} | losses

@@ -57,6 +57,9 @@ class Phones:
     positions: NDArray[np.float32]
 
 
+NO_PHONES = Phones(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+
+
 def phones(lines: Sequence[Line], frame_rate: float) -> Phones:
     """Phones of all lines, at `frame_rate` latent frames a second.
 
@@ -91,13 +94,13 @@ class PromptTokenizer:
     ) -> None:
         self._tokenizer = tokenizer
         self._clock = clock
-        self._silent = silent
+        self.silent = silent
         self._head = f"<|im_start|>system\n{system}<|im_end|>\n"
         self.prefix: list[int] = tokenizer.encode(self._head, add_special_tokens=False).ids
 
     def read(self, prompt: str) -> str:
         """What the language model reads of a prompt."""
-        if self._silent:
+        if self.silent:
             for start, end in reversed(spoken_spans(prompt)):
                 prompt = prompt[:start] + prompt[end:]
         return prompt

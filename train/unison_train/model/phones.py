@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,11 +46,14 @@ class _Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(width, width, _KERNEL, padding=_KERNEL // 2, groups=width)
+        # The bias is that of the linear layer behind it.
+        self.kernels = nn.Parameter(torch.randn(width, _KERNEL) / math.sqrt(_KERNEL))
         self.inner = nn.Linear(width, 2 * width)
         self.outer = nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        y: Tensor = F.conv1d(
+            x.transpose(1, 2), self.kernels[:, None], padding="same", groups=len(self.kernels)
+        ).transpose(1, 2)
         y = self.outer(F.gelu(self.inner(layer_norm(y)), approximate="tanh"))
         return x + y

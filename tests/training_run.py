@@ -1,0 +1,113 @@
+"""A training run small enough for tests; as a script, one that can be killed, or one process of several.
+
+python -m tests.training_run CORPUS OUT SETTINGS, where SETTINGS is the JSON of the recipe's section "run".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from tests.conftest import AUTOENCODER, LAYOUT, NETWORK
+from unison_engine.conditioning import Line
+from unison_train.autoencoder.model import Autoencoder
+from unison_train.checkpoint import Checkpoint
+from unison_train.config import TrainConfig
+from unison_train.distributed import Processes, join
+from unison_train.fit import load_bank
+from unison_train.synthesis.bank import ClipBank
+from unison_train.text import StateCache, TextBatch
+from unison_train.trainer import Trainer
+from unison_train.tuples import TupleStream
+
+CPU = torch.device("cpu")
+
+
+class DrawnStates:
+    (
+        """Stands for a language model: states drawn from the prompt's checksum, one token for every four characters.
+
+    Of the phones there is only the one that opens every sequence: with these states, the words are told by the prompt.
+    """
+        ""
+    )
+
+    def batch(self, prompts: Sequence[str], lines: Sequence[Sequence[Line]], device: torch.device) -> TextBatch:
+        lengths = [1 + len(prompt) // 4 for prompt in prompts]
+        states = torch.zeros(NETWORK.depth, len(prompts), max(lengths), NETWORK.text_width)
+        mask = torch.zeros(len(prompts), max(lengths) + 1)
+        mask[:, -1] = 1
+        for row, (prompt, length) in enumerate(zip(prompts, lengths, strict=True)):
+            generator = torch.Generator().manual_seed(zlib.crc32(prompt.encode()))
+            states[:, row, :length] = torch.randn(NETWORK.depth, length, NETWORK.text_width, generator=generator)
+            mask[row, :length] = 1
+        opening = torch.zeros(len(prompts), 1, dtype=torch.long)
+        return TextBatch(states, opening, mask, torch.arange(max(lengths) + 1).expand(len(prompts), -1).float())
+
+
+def recipe(**run: Any) -> TrainConfig:
+    """The recipe of `nano` with three sub-tasks, small batches in float32, and what else is given for a run."""
+    shipped = TrainConfig.load("nano").model_dump()
+    shipped["run"] |= {"frames_per_batch": 200, "precision": "fp32", **run}
+    shipped["data"] |= {"prompts_per_task": 4}
+    shipped["optimiser"] |= {"warmup_steps": 5}
+    shipped["tasks"] = {"tts": 0.4, "t2a_single": 0.3, "edit_add": 0.3}
+    return TrainConfig.model_validate(shipped)
+
+
+def corpus_bank(corpus: Path) -> ClipBank:
+    """The clips of `tests.corpus.write_corpus`."""
+    return load_bank([corpus / "speech.jsonl", corpus / "sound.jsonl"], LAYOUT.sample_rate, CPU)
+
+
+def trainer(
+    bank: ClipBank,
+    out: Path,
+    settings: TrainConfig,
+    states: StateCache | None = None,
+    processes: Processes | None = None,
+) -> Trainer:
+    """A trainer of the smallest network."""
+    torch.manual_seed(1)
+    checkpoint = Checkpoint.new(NETWORK, LAYOUT, Autoencoder(AUTOENCODER), torch.Generator().manual_seed(2))
+    stream = TupleStream(bank, LAYOUT, settings)
+    held_out = TupleStream(bank, LAYOUT, settings.model_copy(update={"tasks": {"tts": 1.0}}))
+    known = states or cast(StateCache, DrawnStates())
+    return Trainer(checkpoint, settings, stream, held_out, known, out, processes)
+
+
+def launch(
+    corpus: Path, out: Path, run: dict[str, Any], processes: int = 1, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start this module as a script, with `torchrun` for more than one process."""
+    runner = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"] if processes > 1 else []
+    command = [sys.executable, "-m", *runner, "tests.training_run", str(corpus), str(out), json.dumps(run)]
+    settings = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command,
+        env=os.environ | settings | (environment or {}),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def main(corpus: Path, out: Path, run: dict[str, Any]) -> None:
+    """Train to the end."""
+    torch.set_num_threads(1)
+    settings = recipe(**run)
+    with join(settings.run, CPU) as processes:
+        trainer(corpus_bank(corpus), out, settings, processes=processes).run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))
