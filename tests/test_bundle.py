@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from unison_engine.bundle import MANIFEST, Bundle
 from unison_engine.errors import ModelMissing
+from unison_export.weights import read_checkpoint
+from unison_train.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -47,6 +50,23 @@ def test_matrices_are_stored_in_half_the_bytes_and_without_loss(bundle: Path) ->
     stored = [onnx.numpy_helper.to_array(tensor) for tensor in step.graph.initializer]
     matrices = [tensor for tensor in stored if tensor.ndim > 1 and tensor.size > 64]
     assert matrices and all(tensor.dtype == np.float16 for tensor in matrices)
+
+
+def test_a_bundle_gives_its_checkpoint_back(bundle: Path, checkpoint: Checkpoint) -> None:
+    found = read_checkpoint(Bundle.open(bundle))
+    assert (found.config, found.layout) == (checkpoint.config, checkpoint.layout)
+    for part in ("dit", "fusion", "autoencoder"):
+        wanted = getattr(checkpoint, part).state_dict()
+        for name, value in getattr(found, part).state_dict().items():
+            assert torch.equal(value, wanted[name]), name
+
+
+def test_a_bundle_without_a_map_of_its_weights_cannot_be_trained_further(copy: Path) -> None:
+    step = onnx.load(copy / "step.onnx")
+    del step.metadata_props[:]
+    onnx.save(step, copy / "step.onnx")
+    with pytest.raises(ModelMissing, match=r"does not tell where .* patch\.inward\.weight"):
+        read_checkpoint(Bundle.open(copy))
 
 
 def test_a_changed_file_is_found(copy: Path) -> None:

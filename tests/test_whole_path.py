@@ -28,7 +28,7 @@ def test_corpus_training_bundle_sound(tmp_path: Path) -> None:
     assert len({clip.speaker for clip in clips if clip.kind == "speech"}) == 11
 
     command("unison-train", "autoencoder", "--corpus", "corpus", "--out", "autoencoder", "--steps", "2")
-    train = ["run", "--corpus", "corpus", "--autoencoder", "autoencoder", "--out", "mine"]
+    train = ["run", "--corpus", "corpus", "--start", "autoencoder", "--out", "mine"]
     command("unison-train", *train, "--steps", "2")
     command("unison-train", *train, "--steps", "3")
     assert len((tmp_path / "mine" / "log.jsonl").read_text().splitlines()) == 3

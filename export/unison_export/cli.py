@@ -1,4 +1,4 @@
-"""`unison-export`: checkpoints to bundles."""
+"""`unison-export`: checkpoints to bundles, and back."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from typing import Annotated
 
 import typer
 
-from unison_engine.bundle import Sampling
+from unison_engine.bundle import Bundle, Sampling
 from unison_engine.errors import UnisonError
 from unison_export.bundle import write_bundle
+from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-
-
-@app.callback()
-def _commands() -> None:
-    pass
 
 
 @app.command()
@@ -33,6 +29,15 @@ def bundle(
     manifest = write_bundle(Checkpoint.load(checkpoint), out, name, Sampling(steps=steps, guidance=guidance))
     for file in manifest.files:
         print(f"{(out / file).stat().st_size / 1e6:8.1f} MB  {file}")
+
+
+@app.command()
+def checkpoint(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the checkpoint.")],
+) -> None:
+    """Write the checkpoint of a bundle, for `unison-train run --start`."""
+    read_checkpoint(Bundle.open(bundle)).save(out)
 
 
 def main() -> None:

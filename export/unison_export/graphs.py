@@ -16,6 +16,7 @@ from torch.export import Dim
 
 from unison_engine.bundle import Graph, TensorSpec
 from unison_engine.runtime.text import MAX_PHONES
+from unison_export.weights import HALVED, record_weights
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
 
@@ -33,6 +34,11 @@ class Export:
     free: dict[str, dict[int, Any]]
     output: str
     output_shape: tuple[str | int, ...]
+
+    @property
+    def network(self) -> nn.Module:
+        """The trained module, without what adapts it to the graph."""
+        return self.module.autoencoder if isinstance(self.module, (_Encode, _Decode)) else self.module
 
 
 def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
@@ -134,6 +140,7 @@ def _write(name: str, export: Export, folder: Path) -> Graph:
         )
     assert program is not None
     model = program.model_proto
+    record_weights(model, export.network)
     halve_weights(model)
     onnx.checker.check_model(model)
     file = f"{name}.onnx"
@@ -152,7 +159,7 @@ def halve_weights(model: onnx.ModelProto) -> None:
         full = numpy_helper.to_array(tensor)
         half = full.astype(np.float16)
         if np.array_equal(half.astype(np.float32), full):
-            stored = f"{tensor.name}.float16"
+            stored = tensor.name + HALVED
             casts.append(helper.make_node("Cast", [stored], [tensor.name], name=f"cast.{stored}", to=TensorProto.FLOAT))
             model.graph.initializer[index].CopyFrom(numpy_helper.from_array(half, stored))
     nodes = [*casts, *model.graph.node]

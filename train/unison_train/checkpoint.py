@@ -23,6 +23,8 @@ from unison_train.model.config import DiTConfig
 from unison_train.model.denoiser import Denoiser
 from unison_train.model.dit import DiT, TextFusion
 
+CONFIG = "config.json"
+
 
 @dataclass
 class Checkpoint:
@@ -69,7 +71,7 @@ class Checkpoint:
         (folder / "model.partial").replace(folder / "model.safetensors")
         described = {"model": asdict(self.config), "layout": asdict(self.layout), **(record or self.record)}
         (folder / "config.partial").write_text(json.dumps(described, indent=1) + "\n")
-        (folder / "config.partial").replace(folder / "config.json")
+        (folder / "config.partial").replace(folder / CONFIG)
 
     @classmethod
     def load(cls, folder: Path) -> Checkpoint:
@@ -78,9 +80,9 @@ class Checkpoint:
         Raises:
             ModelMissing: the folder holds no checkpoint.
         """
-        if not (folder / "config.json").is_file():
+        if not (folder / CONFIG).is_file():
             raise ModelMissing(f"{folder} holds no checkpoint; make one with `unison-train run`.")
-        record = json.loads((folder / "config.json").read_text())
+        record = json.loads((folder / CONFIG).read_text())
         sizes = record.pop("model")
         clock = sizes.pop("text_clock")
         config = DiTConfig(**sizes, text_clock=None if clock is None else TextClock(**clock))

