@@ -25,7 +25,7 @@ def test_corpus_training_bundle_sound(tmp_path: Path) -> None:
     clips = [clip for name in ("sound", "speech") for clip in read_manifest(tmp_path / "corpus" / f"{name}.jsonl")]
     assert {clip.split for clip in clips} == {"train", "valid", "test"}
     assert {clip.licence for clip in clips} == {"Apache-2.0", "CC0-1.0"}
-    assert len({clip.speaker for clip in clips if clip.kind == "speech"}) == 11
+    assert len({clip.speaker for clip in clips if clip.kind == "speech"}) == 28
 
     command("unison-train", "autoencoder", "--corpus", "corpus", "--out", "autoencoder", "--steps", "2")
     train = ["run", "--corpus", "corpus", "--start", "autoencoder", "--out", "mine"]
@@ -39,3 +39,7 @@ def test_corpus_training_bundle_sound(tmp_path: Path) -> None:
     asked = ["--bundle", "bundle", "--library", "takes", "--prompt", "heavy rain", "--seconds", "1"]
     command("unison", "run", "text_to_audio", *asked, "-o", wav)
     assert soundfile.info(wav).duration == 1.0
+
+    command("unison-export", "checkpoint", "bundle", "start")
+    command("unison-train", "run", "--corpus", "corpus", "--start", "start", "--out", "further", "--steps", "1")
+    assert (tmp_path / "further" / "model.safetensors").is_file()

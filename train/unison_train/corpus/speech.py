@@ -95,7 +95,8 @@ def plan(sentences_per_voice: int, cache: Path) -> list[Reading]:
         chosen: list[tuple[str, Split]] = [
             (text, "test" if 2 * index >= HELD_OUT else "valid") for index, text in enumerate(held_out)
         ]
-        chosen = chosen[HELD_OUT - voice.held_out :][::-1]
+        # A small corpus, made to try things out, has few held-out readings too.
+        chosen = chosen[HELD_OUT - min(voice.held_out, sentences_per_voice) :][::-1]
         chosen += [(text, "train") for text in trained[position : position + count]]
         position += count
         readings[voice.name] = [
