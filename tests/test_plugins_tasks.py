@@ -110,3 +110,26 @@ def test_events() -> None:
 def test_bad_events(text: str) -> None:
     with pytest.raises(UnisonError, match='"'):
         parse_events(text, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "seconds"),
+    [
+        ("text_to_speech", {"text": "Go."}, 4.0 + 0.04 + 0.047 + 0.156 + 0.3),
+        ("speech_and_sound", {"text": "Go.", "voice": "male", "background": "rain", "seconds": 6}, 6.0),
+    ],
+)
+def test_a_line_begins_when_it_is_asked_to(task: str, arguments: dict[str, object], seconds: float) -> None:
+    chosen = load_registry().task(task)
+    made = chosen.condition(chosen.parse({**arguments, "start": 4.0}), TaskContext(LAYOUT))
+    assert [line.start for line in made.lines] == [4.04]
+    assert made.seconds == pytest.approx(seconds)
+    with pytest.raises(BadArguments, match=r"from 4 s on has no room in 4\.2 s of sound; start it at 3\.7 s"):
+        chosen.condition(chosen.parse({**arguments, "start": 4.0, "seconds": 4.2}), TaskContext(LAYOUT))
+
+
+def test_new_words_of_an_edit_begin_when_they_are_asked_to(tmp_path: Path) -> None:
+    chosen = load_registry().task("speech_edit")
+    asked = {"source": recording(tmp_path, 5.0), "instruction": 'Insert speech "Go."', "start": 2.0}
+    made = chosen.condition(chosen.parse(asked), TaskContext(LAYOUT))
+    assert [line.start for line in made.lines] == [2.04]

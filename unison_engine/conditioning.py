@@ -81,14 +81,14 @@ def text_to_audio(caption: str, seconds: float) -> Conditioning:
     return Conditioning(prompts.audio(caption), seconds)
 
 
-def text_to_speech(text: str, gender: str, seconds: float) -> Conditioning:
-    """A spoken line; `gender` is "female" or "male"."""
-    return Conditioning(prompts.speech(text, gender), seconds, lines=(_line(text, 0.0, seconds),))
+def text_to_speech(text: str, gender: str, seconds: float, start: float = 0.0) -> Conditioning:
+    """A line spoken from `start` on, in seconds; `gender` is "female" or "male"."""
+    return Conditioning(prompts.speech(text, gender), seconds, lines=(_line(text, start, seconds),))
 
 
-def speech_and_sound(text: str, gender: str, background: str, seconds: float) -> Conditioning:
-    """A spoken line over a background."""
-    lines = (_line(text, 0.0, seconds),)
+def speech_and_sound(text: str, gender: str, background: str, seconds: float, start: float = 0.0) -> Conditioning:
+    """A line spoken from `start` on, in seconds, over a background."""
+    lines = (_line(text, start, seconds),)
     return Conditioning(prompts.speech_over(text, gender, background), seconds, lines=lines)
 
 

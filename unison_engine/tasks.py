@@ -62,6 +62,8 @@ def _find_recording(name: str, info: ValidationInfo) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Seconds = Annotated[float, Field(gt=0.0, le=600.0), Unit("seconds")]
+Moment = Annotated[float, Field(ge=0.0, le=600.0), Unit("seconds")]
+"""A time from the beginning of a sound."""
 Recording = Annotated[str, Field(min_length=1), AfterValidator(_find_recording), IsRecording()]
 """Path of a recording, or id of a take; absolute and existing once validated."""
 

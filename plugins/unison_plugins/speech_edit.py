@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
-from unison_engine.tasks import Fixed, Recording, Request, Task, TaskContext, Text
+from unison_engine.tasks import Fixed, Moment, Recording, Request, Task, TaskContext, Text
 from unison_plugins.sources import edit_source
 
 
@@ -19,11 +19,13 @@ class SpeechEdit(Request):
     instruction: Annotated[
         Text, Field(description='What to do: Change speech to "Good night". Denoise the record.'), Fixed()
     ]
+    start: Annotated[Moment, Field(description="When the quoted words begin.")] = 0.0
 
 
 def condition(request: SpeechEdit, context: TaskContext) -> Conditioning:
     """The whole recording as source, the instruction as prompt."""
-    return conditioning.speech_edit(edit_source(request.source, context), request.instruction, context.layout)
+    source = edit_source(request.source, context)
+    return conditioning.speech_edit(source, request.instruction, context.layout, request.start)
 
 
 TASK = Task("speech_edit", "Insert, delete or change the speech of a recording, or clean it.", SpeechEdit, condition)

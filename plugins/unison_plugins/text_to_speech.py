@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
-from unison_engine.tasks import Fixed, Request, Seconds, Task, TaskContext, Text
+from unison_engine.tasks import Fixed, Moment, Request, Seconds, Task, TaskContext, Text
 from unison_plugins.voices import Voice, spoken_seconds
 
 
@@ -18,12 +18,13 @@ class TextToSpeech(Request):
     text: Annotated[Text, Field(description="The words to say."), Fixed()]
     voice: Annotated[Voice, Field(description="Who says them."), Fixed()] = "female"
     seconds: Annotated[Seconds | None, Field(description="Length; by the length of the text when left out.")] = None
+    start: Annotated[Moment, Field(description="When the line begins.")] = 0.0
 
 
 def condition(request: TextToSpeech, context: TaskContext) -> Conditioning:
     """The words in quotes behind a description of the voice."""
-    seconds = spoken_seconds(request.text, request.seconds, context.layout.max_seconds)
-    return conditioning.text_to_speech(request.text, request.voice, seconds)
+    seconds = spoken_seconds(request.text, request.seconds, context.layout.max_seconds, request.start)
+    return conditioning.text_to_speech(request.text, request.voice, seconds, request.start)
 
 
 TASK = Task("text_to_speech", "A line spoken by a described voice.", TextToSpeech, condition)
