@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test test-slow check format bench clean
+.PHONY: demo test test-slow vectors check format bench clean
 
 demo: .venv/ready
 	$(UV) sync -q --frozen --inexact --group demo
@@ -16,6 +16,12 @@ test: .venv/ready
 test-slow: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) pytest -m slow
+
+# The network against vectors of the official code; DIR is any folder laid out as tests/vectors.
+DIR ?= tests/vectors
+vectors: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev
+	$(RUN) python -m tests.vector_checks $(DIR)
 
 check: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.vectors_io import backbone, close, states, tensors
+from tests.vector_checks import FOLDER, backbone, states
+from tests.vectors_io import close, tensors
 from unison_engine.errors import BadArguments
 from unison_engine.runtime.text import TextClock
 from unison_train.model.config import PRESETS, DiTConfig
 from unison_train.model.dit import DiT, TextFusion
-from unison_train.model.functional import rotation, sinusoid
 
 SMALL = DiTConfig(latent_channels=4, width=64, heads=2, depth=2, rotary=24, text_width=20, patch_kernel=3)
 
@@ -44,28 +44,9 @@ def inputs(config: DiTConfig, rows: int, frames: int, tokens: int) -> dict[str, 
     }
 
 
-@pytest.mark.parametrize("name", ["a", "b"])
-@torch.no_grad()
-def test_forward(name: str) -> None:
-    dit, fusion = backbone(name)
-    vectors = tensors(f"backbone/{name}_forward")
-    hidden: list[Tensor] = []
-    for module in (dit.patch, *dit.blocks):
-        module.register_forward_hook(lambda module, inputs, output: hidden.append(output))
-    out = dit(*split(vectors["x"]), vectors["t"], fusion(states(vectors)), vectors["omni_mask"])
-    close(sinusoid(vectors["t"]), vectors["time_sinusoid"], 1e-6)
-    cosine, _ = rotation(torch.arange(out.shape[2]), dit.config.rotary, dit.config.head_width, 10_000.0)
-    close(cosine.repeat_interleave(2, dim=1), vectors["rope_cos"], 1e-6)
-    close(dit.time_vector(vectors["t"]), vectors["time_vec"])
-    close(hidden[0], vectors["patch_embed"])
-    for block, state in enumerate(hidden[1:]):
-        close(state, vectors[f"hidden.double_{block}"])
-    close(out, vectors["out"])
-
-
 @torch.no_grad()
 def test_tokens_that_do_not_count_have_no_influence() -> None:
-    dit, fusion = backbone("a")
+    dit, fusion = backbone(FOLDER / "backbone" / "a_weights.safetensors")
     vectors = tensors("backbone/a_forward")
     text_mask = vectors["omni_mask"]
     scrambled = torch.where(text_mask[..., None] > 0, states(vectors), torch.tensor(77.0))

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.vectors_io import backbone_config, tensors
+from tests.vector_checks import FOLDER, backbone
+from tests.vectors_io import tensors
 from unison_engine.errors import ModelMissing
 from unison_train.model.official import from_official, official_shapes
 from unison_train.official.files import CHECKPOINT_FILES, read_network, read_vae, read_vocoder
 
-CONFIG = backbone_config("a")
+CONFIG, OTHER = (backbone(FOLDER / "backbone" / f"{name}_weights.safetensors")[0].config for name in "ab")
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_vocoder_may_lie_under_its_entry(tmp_path: Path) -> None:
 def test_the_other_variant_is_told_by_its_length(state: dict[str, Tensor], tmp_path: Path) -> None:
     write(state, tmp_path / "ema_model.pt")
     with pytest.raises(ModelMissing, match=r"lists 97 averaged tensors, the network of this size has 69; choose"):
-        read_network(tmp_path, backbone_config("b"))
+        read_network(tmp_path, OTHER)
 
 
 class Intruder:

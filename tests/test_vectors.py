@@ -1,0 +1,26 @@
+"""The repository's own selection of test vectors, file by file; `make vectors DIR=…` takes any other folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.vector_checks import FOLDER, Check, files
+
+
+@pytest.mark.parametrize(
+    ("path", "check"), files(FOLDER), ids=lambda value: value.stem if isinstance(value, Path) else ""
+)
+def test_vectors(path: Path, check: Check) -> None:
+    rows = list(check(path))
+    assert rows
+    assert not [row for row in rows if not row.passed]
+
+
+def test_a_wrong_value_is_out_of_tolerance(tmp_path: Path) -> None:
+    wrong = (FOLDER / "tables" / "layer_selection.json").read_text().replace("[1, 2, 3, 5,", "[1, 2, 3, 4,")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "layer_selection.json").write_text(wrong)
+    [(path, check)] = files(tmp_path)
+    assert not all(row.passed for row in check(path))
