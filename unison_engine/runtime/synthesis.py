@@ -19,7 +19,7 @@ from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.sampler import euler, guided
 from unison_engine.runtime.session import Session, physical_cores
-from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
+from unison_engine.runtime.text import PromptTokenizer, PromptTokens, Template, TextClock, phones
 from unison_engine.runtime.weights import materialise
 
 PEAK = 0.99
@@ -175,15 +175,15 @@ class Synthesizer:
         """Prompt to token ids and positions."""
         text = self._bundle.manifest.text
         clock = None if text.clock is None else TextClock(**text.clock.model_dump())
-        return PromptTokenizer(
-            Tokenizer.from_file(str(self._bundle.folder / text.tokenizer)), clock, text.phones, text.system
-        )
+        template = Template(text.system, text.answer, text.window, text.padding)
+        file = Tokenizer.from_file(str(self._bundle.folder / text.tokenizer))
+        return PromptTokenizer(file, clock, text.phones, template)
 
     @cached_property
     def language_model(self) -> Session:
-        """Graph `text_encoder`, beside its assembled weights."""
-        graph = self._bundle.graph("text_encoder")
-        data = materialise(self._bundle.manifest.text.weights, graph.with_suffix(".data").name)
+        """Graph `text_encoder`, with its assembled weights where the bundle does not hold them."""
+        graph, recipe = self._bundle.graph("text_encoder"), self._bundle.manifest.text.weights
+        data = None if recipe is None else materialise(recipe, graph.with_suffix(".data").name)
         return Session(graph, self._threads, data)
 
     @cached_property
