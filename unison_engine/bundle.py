@@ -77,19 +77,21 @@ class Layout(_Strict):
     hop: int
     channels: int
     max_seconds: float
+    whole_grid: bool = False
 
 
 class Manifest(_Strict):
     """`bundle.json`. `card` is the model card: data, licences, hours, limits; free in form, for people to read.
 
     `graphs` has the entries text_encoder, fusion, modulation, step, vae_encoder and vae_decoder; `files` the SHA-256 of
-    each file.
+    each file. `dither` is the magnitude below which samples of a source are replaced by noise of that deviation.
     """
 
     format: int
     name: str
     licence: str
     layout: Layout
+    dither: float = 0.0
     blocks: int
     text: Text
     sampling: Sampling
