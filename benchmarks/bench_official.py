@@ -1,7 +1,7 @@
 """A published model of full size, d20s0-44k, with random weights: `python -m benchmarks.bench_official [FOLDER]`.
 
-Writes files like the published ones (3 GB), makes a bundle of them and a sound of 10 s with it, each in a process of its
-own, and prints what each took. The language model is as wide as the published one but has two layers.
+Writes files like the published ones (3 GB), makes a bundle of them and a sound of 10 s with it, each in a process of
+its own, and prints what each took. The language model is as wide as the published one but has two layers.
 """
 
 from __future__ import annotations
