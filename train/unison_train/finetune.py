@@ -13,7 +13,6 @@ from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import Clip, read_manifest
 from unison_train.distributed import join
 from unison_train.fit import assemble
-from unison_train.model.config import PRESETS
 from unison_train.synthesis.served import served_tasks
 from unison_train.synthesis.tasks import GENERATION_TASKS
 
@@ -32,27 +31,23 @@ def finetune(
 ) -> None:
     """Train the checkpoint in `start` on the clips of a manifest; an unfinished run in `out` goes on where it was.
 
-    Preset and language model are those of the checkpoint, whatever the recipe says. Tasks that the clips cannot serve
-    lose their share, which is told in one line. Unless they are 0, `steps` and `lora_rank` stand for those of the
-    recipe.
+    The language model is that of the checkpoint. Tasks that the clips cannot serve lose their share, which is told in
+    one line. Unless they are 0, `steps` and `lora_rank` stand for those of the recipe.
 
     Raises:
-        BadArguments: the clips serve no task that generates, the checkpoint is of no known preset, or `out` is `start`.
+        BadArguments: the clips serve no task that generates, `out` is `start`, or the recipe cannot be used.
         ModelMissing: `start` holds no checkpoint.
         UnknownAsset: the manifest or one of its clips does not exist.
     """
     if out.resolve() == start.resolve():
         raise BadArguments(f"{out} is the checkpoint to start from; give another folder for what becomes of it.")
-    record = Checkpoint.read_record(start)
-    if record["preset"] not in PRESETS:
-        raise BadArguments(f"{start} is of the preset {record['preset']!r}; known are {', '.join(PRESETS)}.")
+    language_model = Checkpoint.read_record(start)["text"]["source"]
     rows = [clip for clip in read_manifest(clips) if clip.split == "train"]
     config = TrainConfig.load(recipe)
     tasks = _served(config, rows, clips)
     left_out = [task for task, share in config.tasks.items() if share > 0 and task not in tasks]
     config = config.model_copy(
         update={
-            "preset": record["preset"],
             "lora_rank": lora_rank or config.lora_rank,
             "data": config.data.model_copy(update={"manifests": (clips.name,)}),
             "run": config.run.model_copy(update={"steps": steps or config.run.steps}),
@@ -63,7 +58,7 @@ def finetune(
         if processes.first:
             shares = ", ".join(f"{task} {share:.0%}" for task, share in config.shares(config.run.steps).items())
             print(f"{len(rows)} clips: {shares}; they cannot serve {', '.join(left_out) or 'none'}".replace("%", " %"))
-        assemble(config, clips.parent, start, record["text"]["source"], out, processes).run(minutes)
+        assemble(config, clips.parent, start, language_model, out, processes).run(minutes)
 
 
 def _served(config: TrainConfig, rows: list[Clip], clips: Path) -> dict[str, float]:
