@@ -53,9 +53,9 @@ class DrawnStates:
         return TextBatch(states, opening, mask, torch.arange(max(lengths) + 1).expand(len(prompts), -1).float())
 
 
-def recipe(lora_rank: int = 0, **run: Any) -> TrainConfig:
+def recipe(**run: Any) -> TrainConfig:
     """The recipe of `nano` with three sub-tasks, small batches in float32, and what else is given for a run."""
-    shipped = TrainConfig.load("nano").model_dump() | {"lora_rank": lora_rank}
+    shipped = TrainConfig.load("nano").model_dump() | {"lora_rank": run.pop("lora_rank", 0)}
     shipped["run"] |= {"frames_per_batch": 200, "precision": "fp32", **run}
     shipped["data"] |= {"prompts_per_task": 4}
     shipped["optimiser"] |= {"warmup_steps": 5}
