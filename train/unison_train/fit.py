@@ -16,6 +16,7 @@ from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import read_manifest
 from unison_train.distributed import Processes, join
 from unison_train.model.config import PRESETS
+from unison_train.precision import fast_dtype
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import GENERATION_TASKS
 from unison_train.text import LanguageModel, StateCache
@@ -53,7 +54,7 @@ def assemble(
     network, layout = checkpoint.config, checkpoint.layout
     manifests = [corpus / name for name in config.data.manifests]
     bank = load_bank(manifests, layout.sample_rate, device)
-    model = LanguageModel(language_model, network.depth, network.text_clock, network.phones, device)
+    model = LanguageModel(language_model, network.depth, network.text_clock, network.phones, device, fast_dtype(device))
     if model.width != network.text_width:
         raise BadArguments(
             f"the language model {language_model} is {model.width} wide, and the network wants {network.text_width}; "
