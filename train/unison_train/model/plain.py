@@ -33,19 +33,20 @@ def named(**parts: nn.Module) -> nn.Sequential:
 
 
 class Convolution(nn.Module):
-    """Convolution over frames that come before channels, [B, T, in] -> [B, T, out]; the length stays."""
+    """Convolution over frames, which stand before channels as elsewhere."""
 
     def __init__(self, inward: int, outward: int, kernel: int, *, bias: bool) -> None:
         super().__init__()
         self.conv = nn.Conv1d(inward, outward, kernel, padding=kernel // 2, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, T, in] -> [B, T, out]."""
         convolved: Tensor = self.conv(x.transpose(1, 2))
         return convolved.transpose(1, 2)
 
 
 class GatedConvolution(nn.Module):
-    """w2(SiLU(w1 x) * w3 x), [B, T, h] -> [B, T, h]."""
+    """An MLP whose layers are convolutions, one of them a gate."""
 
     def __init__(self, width: int, inner: int, kernel: int) -> None:
         super().__init__()
@@ -54,18 +55,20 @@ class GatedConvolution(nn.Module):
         self.w3 = Convolution(width, inner, kernel, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """w2(SiLU(w1 x) * w3 x), [B, T, h] -> [B, T, h]."""
         gated: Tensor = self.w2(F.silu(self.w1(x)) * self.w3(x))
         return gated
 
 
 class HeadNorm(nn.Module):
-    """`rms_norm` over each head, with a learned weight [d]."""
+    """RMS norm over each head, with a learned weight [d]."""
 
     def __init__(self, head_width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(head_width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, H, N, d] -> the same, float32."""
         return rms_norm(x, self.weight)
 
 
@@ -93,12 +96,17 @@ def split(modulations: Tensor, parts: int) -> tuple[Tensor, ...]:
     return modulations[:, None].chunk(parts, dim=2)
 
 
+def heads(x: Tensor, count: int) -> Tensor:
+    """[B, N, h] -> [B, H, N, d]."""
+    return x.reshape(*x.shape[:2], count, -1).transpose(1, 2)
+
+
 def attend(audio: Heads, text: Heads, seen: Tensor, rotary: Rotation) -> Tensor:
     """All rows to all rows that are seen, [B, T + S, h]; only audio has positions. `seen` is [B, 1, 1, T + S]."""
     query, key, value = audio
     pairs = zip((rotate(query, *rotary), rotate(key, *rotary), value), text, strict=True)
-    rows = [torch.cat(pair, dim=2).to(value.dtype) for pair in pairs]
-    return F.scaled_dot_product_attention(*rows, attn_mask=seen).transpose(1, 2).flatten(2)
+    query, key, value = (torch.cat(pair, dim=2).to(value.dtype) for pair in pairs)
+    return F.scaled_dot_product_attention(query, key, value, seen).transpose(1, 2).flatten(2)
 
 
 def _stream(name: str, config: DiTConfig, *, carried: bool) -> dict[str, nn.Module]:
@@ -129,29 +137,24 @@ class DoubleBlock(nn.ModuleDict):
         """Audio [B, T, h], text [B, S, h], time vector [B, h] -> both streams; `seen` is [B, 1, 1, T + S]."""
         shift, scale, *audio_rest = split(self["img_mod"](vector), 6)
         text_shift, text_scale, *text_rest = split(self["txt_mod"](vector), 6 if self.carries_text else 2)
-        mixed = attend(
-            self._heads("img", modulate(layer_norm(audio), shift, scale)),
-            self._heads("txt", modulate(layer_norm(text), text_shift, text_scale)),
-            seen,
-            rotary,
-        )
-        frames = audio.shape[1]
+        of_audio = self._heads("img", modulate(layer_norm(audio), shift, scale))
+        of_text = self._heads("txt", modulate(layer_norm(text), text_shift, text_scale))
+        mixed, frames = attend(of_audio, of_text, seen, rotary), audio.shape[1]
         audio = self._carry("img", audio, mixed[:, :frames], *audio_rest)
         if self.carries_text:
             text = self._carry("txt", text, mixed[:, frames:], *text_rest)
         return audio, text
 
     def _heads(self, stream: str, x: Tensor) -> Heads:
-        query, key, value = (
-            self[f"{stream}_attn_{role}"](x).unflatten(2, (self.heads, -1)).transpose(1, 2) for role in "qkv"
-        )
+        query, key, value = (heads(self[f"{stream}_attn_{role}"](x), self.heads) for role in "qkv")
         return self[f"{stream}_attn_q_norm"](query), self[f"{stream}_attn_k_norm"](key), value
 
     def _carry(
         self, stream: str, x: Tensor, mixed: Tensor, gate1: Tensor, shift2: Tensor, scale2: Tensor, gate2: Tensor
     ) -> Tensor:
         x = x + gate1 * self[f"{stream}_attn_proj"](mixed)
-        return x + gate2 * self[f"{stream}_mlp"](modulate(layer_norm(x), shift2, scale2))
+        x = x + gate2 * self[f"{stream}_mlp"](modulate(layer_norm(x), shift2, scale2))
+        return x
 
 
 class SingleBlock(nn.Module):
@@ -175,16 +178,15 @@ class SingleBlock(nn.Module):
         shift, scale, gate = split(self.modulation(vector), 3)
         x = torch.cat([audio, text], dim=1)
         normed = modulate(layer_norm(x), shift, scale)
-        query, key, value = (
-            linear(normed).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for linear in (self.linear1_q, self.linear1_k, self.linear1_v)
-        )
+        linears = self.linear1_q, self.linear1_k, self.linear1_v
+        query, key, value = (heads(linear(normed), self.heads) for linear in linears)
         rows = self.q_norm(query), self.k_norm(key), value
         frames = audio.shape[1]
         of_audio, of_text = (tuple(row[:, :, part] for row in rows) for part in (slice(frames), slice(frames, None)))
         mixed = attend(of_audio, of_text, seen, rotary)
         branch = F.gelu(self.linear1_mlp(normed), approximate="tanh")
-        return (x + gate * self.linear2(torch.cat([mixed, branch], dim=2)))[:, :frames]
+        x = x + gate * self.linear2(torch.cat([mixed, branch], dim=2))
+        return x[:, :frames]
 
 
 class PlainNetwork(nn.Module):
@@ -221,19 +223,16 @@ class PlainNetwork(nn.Module):
             return nn.Sequential(first, nn.SiLU(), nn.Linear(width, width)) if deep_projectors else first
 
         self.config = config
+        modulated = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width))
+        final = {"linear": nn.Linear(width, config.latent_channels), "adaLN_modulation": modulated}
+        double = (DoubleBlock(config, carries_text=persistent_text) for _ in range(config.depth))
         self.img_in = named(proj=patch_embedding(config, patch))
         self.time_in = named(mlp=nn.Sequential(nn.Linear(SINUSOID_WIDTH, width), nn.SiLU(), nn.Linear(width, width)))
         self.deep_fusion_projs = nn.ModuleList(projector() for _ in range(config.depth + single_blocks))
         self.omni_last_proj = projector() if persistent_text else None
-        blocks = (DoubleBlock(config, carries_text=persistent_text) for _ in range(config.depth))
-        self.double_blocks = nn.ModuleList(blocks)
+        self.double_blocks = nn.ModuleList(double)
         self.single_blocks = nn.ModuleList(SingleBlock(config) for _ in range(single_blocks))
-        self.final_layer = nn.ModuleDict(
-            {
-                "linear": nn.Linear(width, config.latent_channels),
-                "adaLN_modulation": nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width)),
-            }
-        )
+        self.final_layer = nn.ModuleDict(final)
 
     def forward(self, x: Tensor, time: Tensor, states: Tensor, text_mask: Tensor) -> Tensor:
         """Velocity [B, C, T].
