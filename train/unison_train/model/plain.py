@@ -185,8 +185,8 @@ class SingleBlock(nn.Module):
         of_audio, of_text = (tuple(row[:, :, part] for row in rows) for part in (slice(frames), slice(frames, None)))
         mixed = attend(of_audio, of_text, seen, rotary)
         branch = F.gelu(self.linear1_mlp(normed), approximate="tanh")
-        x = x + gate * self.linear2(torch.cat([mixed, branch], dim=2))
-        return x[:, :frames]
+        outward: Tensor = self.linear2(torch.cat([mixed, branch], dim=2))
+        return (x + gate * outward)[:, :frames]
 
 
 class PlainNetwork(nn.Module):
