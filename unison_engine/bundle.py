@@ -12,7 +12,7 @@ from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.weights import WeightRecipe
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
 DataType = Literal["float32", "int64"]
 
@@ -76,7 +76,8 @@ class Layout(_Strict):
 class Manifest(_Strict):
     """`bundle.json`. `card` is the model card: data, licences, hours, limits; free in form, for people to read.
 
-    `graphs` has the entries text_encoder, fusion, step, vae_encoder and vae_decoder; `files` the SHA-256 of each file.
+    `graphs` has the entries text_encoder, fusion, modulation, step, vae_encoder and vae_decoder; `files` the SHA-256 of
+    each file.
     """
 
     format: int
@@ -110,18 +111,17 @@ class Bundle:
         """Open a shipped bundle by name, or a folder.
 
         Raises:
-            ModelMissing: there is none, its format is newer than this engine, or a file is absent.
+            ModelMissing: there is none, its format is another than this engine knows, or a file is absent.
         """
         folder = find_bundle(name_or_path)
         text = (folder / MANIFEST).read_bytes()
+        found = _format_of(text)
+        if found not in (None, FORMAT_VERSION):
+            remedy = "update unison-engine" if found > FORMAT_VERSION else "export the bundle again"
+            raise ModelMissing(f"{folder} has bundle format {found}, this engine knows {FORMAT_VERSION}; {remedy}.")
         try:
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
-            found = _format_of(text)
-            if found is not None and found > FORMAT_VERSION:
-                raise ModelMissing(
-                    f"{folder} has bundle format {found}, this engine knows {FORMAT_VERSION}; update unison-engine."
-                ) from None
             raise ModelMissing(f"{folder / MANIFEST} cannot be read: {error}") from None
         absent = [name for name in manifest.files if not (folder / name).is_file()]
         if absent:

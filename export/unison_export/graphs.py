@@ -1,4 +1,4 @@
-"""The networks as ONNX graphs: one per rate of change (prompt, evaluation, sound), lengths free."""
+"""The networks as ONNX graphs: one per rate of change (prompt, schedule, evaluation, sound), sizes free."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from torch.export import Dim
 from unison_engine.bundle import Graph, TensorSpec
 from unison_engine.runtime.text import MAX_PHONES
 from unison_export.weights import HALVED, record_weights
-from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
+from unison_train.model.modulation import BLOCK_PARTS, FINAL_PARTS
 
 # Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32.
 OPSET = 20
@@ -27,22 +27,18 @@ _DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int
 
 @dataclass(frozen=True)
 class Export:
-    """A module with example inputs and the free sizes of each, by input name."""
+    """What a graph computes: a part or method of a network, example inputs; the free sizes of each by input name."""
 
-    module: nn.Module
+    network: nn.Module
+    method: str
     inputs: dict[str, Tensor]
     free: dict[str, dict[int, Any]]
     output: str
     output_shape: tuple[str | int, ...]
 
-    @property
-    def network(self) -> nn.Module:
-        """The trained module, without what adapts it to the graph."""
-        return self.module.autoencoder if isinstance(self.module, (_Encode, _Decode)) else self.module
-
 
 def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
-    """Write `fusion`, `step`, `vae_encoder` and `vae_decoder` to a folder; returns their descriptions.
+    """Write every graph but the text encoder's to a folder; returns their descriptions.
 
     Weight matrices are stored as float16 and cast to float32 when a runtime loads the graph; round them with
     `round_weights` first, so that nothing is lost here.
@@ -61,67 +57,75 @@ def round_weights(module: nn.Module) -> None:
 def _exports(checkpoint: Checkpoint) -> dict[str, Export]:
     config, layout = checkpoint.config, checkpoint.layout
     batch, frames, tokens = Dim("b", min=1, max=16), Dim("t", min=2, max=4096), Dim("s", min=2, max=1024)
-    b, t, s, channels = 2, 50, 21, config.latent_channels
+    branches, times = Dim("g", min=1, max=4), Dim("n", min=1, max=1024)
+    b, g, t, s, n, channels = 2, 3, 50, 21, 5, config.latent_channels
     latent = torch.zeros(b, channels, t)
+    modulations = BLOCK_PARTS * config.depth + FINAL_PARTS
     step = {
         "noisy": latent,
         "source": latent.clone(),
         "mask": torch.zeros(b, 1, t),
-        "time": torch.rand(b),
+        "modulations": torch.zeros(b, modulations, config.width),
         "text": torch.zeros(config.depth, b, s, config.width),
-        "text_mask": torch.ones(b, s),
-        "text_position": torch.zeros(b, s),
+        "text_mask": torch.ones(b, g, s),
     }
     over_frames = {0: batch, 2: frames}
     free: dict[str, dict[int, Any]] = {
         "noisy": over_frames,
         "source": over_frames,
         "mask": over_frames,
-        "time": {0: batch},
+        "modulations": {0: batch},
         "text": {1: batch, 2: tokens},
-        "text_mask": {0: batch, 1: tokens},
-        "text_position": {0: batch, 1: tokens},
+        "text_mask": {0: batch, 1: branches, 2: tokens},
     }
+    if config.places_text:
+        step["text_position"] = torch.zeros(b, s)
+        free["text_position"] = {0: batch, 1: tokens}
     fusion = {"states": torch.zeros(config.depth, 1, s, config.text_width)}
     fusion_free: dict[str, dict[int, Any]] = {"states": {2: tokens}}
     if config.phones:
-        spoken = Dim("n", min=2, max=MAX_PHONES)
+        spoken = Dim("p", min=2, max=MAX_PHONES)
         fusion |= {"phones": torch.zeros(1, 40, dtype=torch.long), "phone_mask": torch.ones(1, 40)}
         fusion_free |= {"phones": {1: spoken}, "phone_mask": {1: spoken}}
     wave = torch.zeros(b, t * layout.hop)
     autoencoder = checkpoint.autoencoder
     return {
-        "fusion": Export(checkpoint.fusion, fusion, fusion_free, "text", (config.depth, 1, "s", config.width)),
-        "step": Export(checkpoint.dit, step, free, "velocity", ("b", channels, "t")),
+        "fusion": Export(
+            checkpoint.fusion, "forward", fusion, fusion_free, "text", (config.depth, 1, "s", config.width)
+        ),
+        "modulation": Export(
+            checkpoint.dit,
+            "modulation",
+            {"time": torch.rand(n)},
+            {"time": {0: times}},
+            "modulations",
+            ("n", modulations, config.width),
+        ),
+        "step": Export(checkpoint.dit, "evaluate", step, free, "velocity", ("b", "g", channels, "t")),
         "vae_encoder": Export(
-            _Encode(autoencoder),
+            autoencoder,
+            "encode",
             {"wave": wave},
             {"wave": {0: batch, 1: layout.hop * frames}},
             "latent",
             ("b", channels, "t"),
         ),
         "vae_decoder": Export(
-            _Decode(autoencoder), {"latent": latent}, {"latent": over_frames}, "wave", ("b", f"{layout.hop}*t")
+            autoencoder, "decode", {"latent": latent}, {"latent": over_frames}, "wave", ("b", f"{layout.hop}*t")
         ),
     }
 
 
-class _Encode(nn.Module):
-    def __init__(self, autoencoder: Autoencoder) -> None:
+class _Method(nn.Module):
+    """A module whose `forward` is a part or method of another."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
         super().__init__()
-        self.autoencoder = autoencoder
+        self.network, self.method = network, method
 
-    def forward(self, wave: Tensor) -> Tensor:
-        return self.autoencoder.encode(wave)
-
-
-class _Decode(nn.Module):
-    def __init__(self, autoencoder: Autoencoder) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.autoencoder.decode(latent)
+    def forward(self, **inputs: Tensor) -> Tensor:
+        output: Tensor = getattr(self.network, self.method)(**inputs)
+        return output
 
 
 def _write(name: str, export: Export, folder: Path) -> Graph:
@@ -129,9 +133,9 @@ def _write(name: str, export: Export, folder: Path) -> Graph:
         # Inputs that share a free size share its name, which the exporter finds worth a warning each time.
         warnings.filterwarnings("ignore", "# The axis name")
         program = torch.onnx.export(
-            export.module.eval(),
+            _Method(export.network, export.method).eval(),
             kwargs=export.inputs,
-            dynamic_shapes=export.free,
+            dynamic_shapes={"inputs": export.free},
             input_names=list(export.inputs),
             output_names=[export.output],
             opset_version=OPSET,

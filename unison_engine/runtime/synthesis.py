@@ -17,7 +17,7 @@ from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Line, Mask, mask_frames
 from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
-from unison_engine.runtime.sampler import euler, guided
+from unison_engine.runtime.sampler import euler, guided, schedule
 from unison_engine.runtime.session import Session, physical_cores
 from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
 from unison_engine.runtime.weights import materialise
@@ -52,6 +52,7 @@ class Synthesizer:
         self._bundle = bundle
         self._threads = threads or physical_cores()
         self._prompts: OrderedDict[str, tuple[PromptTokens, NDArray[np.float32]]] = OrderedDict()
+        self._modulations: dict[float, NDArray[np.float32]] = {}
         self.layout: LatentLayout = bundle.layout
         sampling = bundle.manifest.sampling
         self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, sampling.steps, sampling.guidance)
@@ -114,7 +115,8 @@ class Synthesizer:
         noise = np.random.default_rng(seed).standard_normal((1, self.layout.channels, frames), dtype=np.float32)
         defaults = self._bundle.manifest.sampling
         count = defaults.steps if steps is None else steps
-        velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance)
+        times = schedule(count)[:-1].tolist()
+        velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance, times)
         return euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
 
     def text(self, prompt: str, lines: Sequence[Line] = ()) -> Text:
@@ -150,25 +152,32 @@ class Synthesizer:
         return latent * (mask == Mask.REFERENCE) if conditioning.mask is Mask.REFERENCE else latent
 
     def velocity(
-        self, text: Text, source: Latent, mask: NDArray[np.float32], guidance: float
+        self, text: Text, source: Latent, mask: NDArray[np.float32], guidance: float, times: Sequence[float]
     ) -> Callable[[Latent, float], Latent]:
-        """Guided velocity of the flow; both branches are one batch, a guidance of 1 or less needs only one."""
-        rows = 2 if guidance > 1 else 1
-        fixed = {
-            "source": np.repeat(source, rows, 0),
-            "mask": np.tile(mask, (rows, 1, 1)).astype(np.float32),
-            "text": np.repeat(text.tokens, rows, 1),
-            "text_mask": np.zeros((rows, len(text.positions)), np.float32),
-            "text_position": np.tile(text.positions, (rows, 1)),
-        }
-        # The second row sees no text at all.
-        fixed["text_mask"][0] = 1
+        """Guided velocity of the flow at any of `times`.
+
+        Both branches are evaluated together, the second without text; a guidance of 1 or less needs only the first.
+        """
+        branches = 2 if guidance > 1 else 1
+        text_mask = np.zeros((1, branches, len(text.positions)), np.float32)
+        text_mask[:, 0] = 1
+        fixed = {"source": source, "mask": mask[None, None], "text": text.tokens, "text_mask": text_mask}
+        if "text_position" in self._bundle.manifest.graphs["step"].inputs:
+            fixed["text_position"] = text.positions[None]
+        modulations = self.modulations(times)
 
         def evaluate(noisy: Latent, time: float) -> Latent:
-            found = self.step(noisy=np.repeat(noisy, rows, 0), time=np.full(rows, time, np.float32), **fixed)
-            return guided(found[:1], found[1:], guidance) if rows == 2 else found
+            found = self.step(noisy=noisy, modulations=modulations[time], **fixed)
+            return guided(found[:, 0], found[:, 1], guidance) if branches == 2 else found[:, 0]
 
         return evaluate
+
+    def modulations(self, times: Sequence[float]) -> dict[float, NDArray[np.float32]]:
+        """What depends on time alone, by time; that of the last schedule is remembered."""
+        if self._modulations.keys() != set(times):
+            found = self.modulation(time=np.array(times, dtype=np.float32))
+            self._modulations = dict(zip(times, np.split(found, len(times)), strict=True))
+        return self._modulations
 
     @cached_property
     def tokenize(self) -> PromptTokenizer:
@@ -190,6 +199,11 @@ class Synthesizer:
     def fusion(self) -> Session:
         """Graph `fusion`."""
         return self._session("fusion")
+
+    @cached_property
+    def modulation(self) -> Session:
+        """Graph `modulation`."""
+        return self._session("modulation")
 
     @cached_property
     def step(self) -> Session:
