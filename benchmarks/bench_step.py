@@ -44,11 +44,11 @@ PARTS = {
     "": "linear layers of frames",
 }
 """The part that a weight belongs to, by the first of these that its official name holds."""
-ATTENTION, REST = "attention", "norms, rotation, gates"
+ATTENTION, REST, WHOLE = "attention", "norms, rotation, gates", "guided step"
 
 
 class Profile(TorchFunctionMode):
-    """Seconds and multiply-adds of each part of what runs inside it; parts are told apart by their weights."""
+    """Seconds and multiply-adds of each part of a step; parts are told apart by their weights."""
 
     def __init__(self, parts: dict[int, str]) -> None:
         super().__init__()
@@ -56,20 +56,29 @@ class Profile(TorchFunctionMode):
         self.seconds: dict[str, float] = defaultdict(float)
         self.multiplications: dict[str, int] = defaultdict(int)
 
+    @classmethod
+    def of(cls, step: Step, parts: dict[int, str]) -> Profile:
+        """Run a step; `parts` has the part of each weight, by its address."""
+        started = time.perf_counter()
+        with cls(parts) as run:
+            step()
+        whole = time.perf_counter() - started
+        run.seconds |= {REST: whole - sum(run.seconds.values()), WHOLE: whole}
+        run.multiplications[WHOLE] = sum(run.multiplications.values())
+        return run
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Calls `func`, and writes down what it took if it multiplies matrices."""
+        """Call `func`, and write down what it took if it multiplies matrices."""
         started = time.perf_counter()
         found = func(*args, **(kwargs or {}))
         if func in (F.linear, F.conv1d):
-            part = self.parts[args[1].data_ptr()]
-            positions = found.numel() // args[1].shape[0]
-            self.multiplications[part] += positions * args[1].numel()
+            part, work = self.parts[args[1].data_ptr()], found.numel() // args[1].shape[0] * args[1].numel()
         elif func is F.scaled_dot_product_attention:
-            part = ATTENTION
-            self.multiplications[part] += 2 * args[0].numel() * args[1].shape[2]
+            part, work = ATTENTION, 2 * args[0].numel() * args[1].shape[2]
         else:
             return found
         self.seconds[part] += time.perf_counter() - started
+        self.multiplications[part] += work
         return found
 
 
@@ -137,41 +146,23 @@ def measure(networks: Networks, frames: int, valid: int, rounds: int) -> None:
 
     error = (plain() - ours()).abs().max().item()
     assert error <= TOLERANCE, f"the outputs differ by {error:.1e}"
-    taken: dict[Step, list[float]] = {plain: [], ours: []}
+    runs: dict[Step, list[Profile]] = {plain: [], ours: []}
     for _ in range(rounds):
-        for step, seconds in taken.items():
-            started = time.perf_counter()
-            step()
-            seconds.append(time.perf_counter() - started)
-    medians = [statistics.median(seconds) for seconds in taken.values()]
-    profiles = [profile(step, networks.parts, rounds) for step in taken]
-    sums = [sum(one.multiplications.values()) for one in profiles]
+        for step, profiles in runs.items():
+            profiles.append(Profile.of(step, networks.parts))
+
+    def median(step: Step, part: str) -> float:
+        return statistics.median(run.seconds[part] for run in runs[step])
+
+    work = {step: profiles[0].multiplications for step, profiles in runs.items()}
     print(f"{valid} of {TEXT} text positions count; outputs differ by {error:.1e}\n")
     print("| part | plain, G | ours, G | plain, s | ours, s |\n| --- | --- | --- | --- | --- |")
-    for part in dict.fromkeys([*PARTS.values(), ATTENTION, REST]):
-        work = " | ".join(f"{one.multiplications[part] / 1e9:.1f}" for one in profiles)
-        print(f"| {part} | {work} | " + " | ".join(f"{one.seconds[part]:.3f}" for one in profiles) + " |")
-    print(f"| guided step | {sums[0] / 1e9:.1f} | {sums[1] / 1e9:.1f} | {medians[0]:.3f} | {medians[1]:.3f} |")
-    print(f"\nRatio {medians[0] / medians[1]:.2f}, by arithmetic {sums[0] / sums[1]:.2f}.")
-    once = f"Once per prompt {per_prompt:.2f} s, once per schedule of {STEPS} steps {per_schedule:.2f} s"
-    whole = medians[0] * STEPS / (medians[1] * STEPS + per_prompt + per_schedule)
-    print(f"{once}; ratio over the whole sampling {whole:.2f}.\n", flush=True)
-
-
-def profile(step: Step, parts: dict[int, str], rounds: int) -> Profile:
-    """One guided step by part; seconds are medians."""
-    runs = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        with Profile(parts) as run:
-            step()
-        run.seconds[REST] = time.perf_counter() - started - sum(run.seconds.values())
-        runs.append(run)
-    middle = Profile(parts)
-    middle.multiplications = runs[0].multiplications
-    for part in {part for run in runs for part in run.seconds}:
-        middle.seconds[part] = statistics.median(run.seconds[part] for run in runs)
-    return middle
+    for part in dict.fromkeys([*PARTS.values(), ATTENTION, REST, WHOLE]):
+        numbers = [f"{work[step][part] / 1e9:.1f}" for step in runs] + [f"{median(step, part):.3f}" for step in runs]
+        print(f"| {part} | {' | '.join(numbers)} |")
+    ratio, by_arithmetic = median(plain, WHOLE) / median(ours, WHOLE), work[plain][WHOLE] / work[ours][WHOLE]
+    print(f"\nRatio {ratio:.2f}, by arithmetic {by_arithmetic:.2f}.")
+    print(f"Once per prompt {per_prompt:.2f} s, once per schedule of {STEPS} steps {per_schedule:.2f} s.\n", flush=True)
 
 
 if __name__ == "__main__":
