@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unison_engine.errors import BadArguments
+from unison_train.precision import Precision
 from unison_train.synthesis.settings import Synthesis
 from unison_train.synthesis.tasks import GENERATION_TASKS, PUBLISHED_SHARES, TASKS
 
@@ -63,7 +64,7 @@ class Run(_Strict):
     batches_per_step: int = Field(gt=0)
     generation_share: float = Field(ge=0, le=1)
     seed: int
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     parallel: Literal["none", "ddp", "fsdp"]
     checkpoint_activations: bool
     compile: bool

@@ -123,7 +123,7 @@ class Synthesizer:
         """Tokens of a prompt and of the words spoken in it; the last prompts are remembered."""
         tokens, states = self._states(prompt)
         if not self._bundle.manifest.text.phones:
-            return Text(self.fusion(states=states[:, 0])[:, None], tokens.positions)
+            return Text(self.fusion(states=states), tokens.positions)
         spoken = phones(lines, self.layout.frame_rate)
         return Text(
             self.fusion(states=states, phones=spoken.ids[None], phone_mask=np.ones((1, len(spoken.ids)), np.float32)),
