@@ -60,7 +60,8 @@ class Profile(TorchFunctionMode):
     def of(cls, step: Step, parts: dict[int, str]) -> Profile:
         """Run a step; `parts` has the part of each weight, by its address."""
         started = time.perf_counter()
-        with cls(parts) as run:
+        run = cls(parts)
+        with run:
             step()
         whole = time.perf_counter() - started
         run.seconds |= {REST: whole - sum(run.seconds.values()), WHOLE: whole}
@@ -129,8 +130,9 @@ def measure(networks: Networks, frames: int, valid: int, rounds: int) -> None:
     no_states, no_text = torch.zeros_like(states), torch.zeros_like(text_mask)
 
     def plain() -> Tensor:
-        conditional = networks.plain(x, now, states, text_mask)
-        return guided(conditional, networks.plain(x, now, no_states, no_text), GUIDANCE)
+        conditional: Tensor = networks.plain(x, now, states, text_mask)
+        unconditional: Tensor = networks.plain(x, now, no_states, no_text)
+        return guided(conditional, unconditional, GUIDANCE)
 
     started = time.perf_counter()
     # Tokens that do not count are left out.
