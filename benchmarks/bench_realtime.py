@@ -6,20 +6,18 @@ python benchmarks/bench_realtime.py [--bundle nano] [--runs 5]
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from unison_engine.engine import Engine
-from unison_engine.runtime.session import physical_cores
+from unison_engine.machine import physical_cores, processor
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_plugins import demo
 
@@ -85,14 +83,6 @@ def stages(synthesizer: Synthesizer, runs: int) -> None:
             run()
             taken.append(time.perf_counter() - started)
         print(f"| {name} | {1000 * statistics.median(taken):.1f} |", flush=True)
-
-
-def processor() -> str:
-    """Name of the processor, as well as this system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class NoiseSynthesizer:
     step_seconds: float = 0.0
     layout: LatentLayout = LAYOUT
     bundle: BundleIdentity = IDENTITY
+    backend: str = "noise"
 
     def run(
         self,

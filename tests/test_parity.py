@@ -31,7 +31,7 @@ REQUESTS = {
 
 @pytest.fixture(scope="module")
 def synthesizer(bundle: Path) -> Synthesizer:
-    return Synthesizer.open(bundle, threads=1)
+    return Synthesizer.open(bundle, threads=1, backend="onnxruntime")
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ BELL = conditioning.text_to_audio("a bell rings", 1.23)
 
 @pytest.fixture(scope="module")
 def synthesizer(bundle: Path) -> Synthesizer:
-    return Synthesizer.open(bundle, threads=1)
+    return Synthesizer.open(bundle, threads=1, backend="onnxruntime")
 
 
 def test_a_sound_has_the_length_asked_for_and_fits_full_scale(synthesizer: Synthesizer) -> None:

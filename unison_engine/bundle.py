@@ -137,16 +137,17 @@ class Bundle:
         """File of a graph."""
         return self.folder / self.manifest.graphs[name].file
 
-    def verify(self) -> None:
-        """Hash every file.
+    def verify(self, *names: str) -> None:
+        """Hash every file, or those that are named.
 
         Raises:
             ModelMissing: a file is not the one that was exported.
         """
-        for name, expected in self.manifest.files.items():
-            if file_hash(self.folder / name) != expected:
+        for name in names or self.manifest.files:
+            if file_hash(self.folder / name) != self.manifest.files[name]:
                 raise ModelMissing(
-                    f"{self.folder / name} is damaged: its SHA-256 is not {expected[:12]}…; fetch it again."
+                    f"{self.folder / name} is damaged: its SHA-256 is not {self.manifest.files[name][:12]}…; "
+                    "fetch it again."
                 )
 
 

@@ -27,6 +27,9 @@ from unison_engine.tasks import Parameter, Task, parameters
 _HOST_FIELDS = {"out", "play", "priority"}
 
 _bundle = click.option("--bundle", default="nano", show_default=True, help="Bundle, by name or folder.")
+_backend = click.option(
+    "--backend", help="What computes, by name; `unison doctor` lists them.  [default: the fastest here]"
+)
 _library = click.option(
     "--library",
     type=click.Path(path_type=Path),
@@ -63,12 +66,15 @@ def run_group() -> None:
 @click.option("--port", default=7770, show_default=True, help="UDP port; 0 takes any free one.")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
 @_bundle
+@_backend
 @_library
 @_device
-def serve(host: str, port: int, verbose: bool, bundle: str, library: Path | None, device: str | None) -> None:
+def serve(
+    host: str, port: int, verbose: bool, bundle: str, backend: str | None, library: Path | None, device: str | None
+) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
-    open_synthesizer = functools.partial(_open_bundle, bundle)
+    open_synthesizer = functools.partial(_open_bundle, bundle, backend)
     takes = TakeLibrary(library or default_library())
     asyncio.run(serve_until_stopped(open_synthesizer, takes, open_output(device), host, port))
 
@@ -111,12 +117,13 @@ def _task_command(task: Task[Any]) -> click.Command:
         click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
         click.option("--play", is_flag=True, help="Play the sound when it is ready."),
         _bundle,
+        _backend,
         _library,
         _device,
     ]
     for decorate in reversed(own):
         command = decorate(command)
-    command.params.sort(key=lambda option: option.name in {"bundle", "library", "device"})
+    command.params.sort(key=lambda option: option.name in {"bundle", "backend", "library", "device"})
     return command
 
 
@@ -142,11 +149,12 @@ def _run(
     output: Path | None,
     play: bool,
     bundle: str,
+    backend: str | None,
     library: Path | None,
     device: str | None,
     **arguments: object,
 ) -> None:
-    engine = Engine.open(bundle, library)
+    engine = Engine.open(bundle, library, backend)
     with click.progressbar(length=1000, label=task, file=sys.stderr) as bar:
 
         def advance(progress: Progress) -> None:
@@ -191,8 +199,8 @@ async def serve_until_stopped(
         await server.stopped.wait()
 
 
-def _open_bundle(bundle: str) -> Synthesizer:
+def _open_bundle(bundle: str, backend: str | None = None) -> Synthesizer:
     # Called in the worker, the one process that loads the inference runtime.
     from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
 
-    return BundleSynthesizer.open(bundle)
+    return BundleSynthesizer.open(bundle, backend=backend)

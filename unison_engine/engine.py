@@ -49,6 +49,10 @@ class Synthesizer(Protocol):
     def bundle(self) -> BundleIdentity:
         """What it was made from, and its defaults."""
 
+    @property
+    def backend(self) -> str:
+        """Libraries that compute it, with their versions, and the number of threads."""
+
     def run(
         self,
         conditioning: Conditioning,
@@ -127,6 +131,7 @@ def render(
         guidance=guidance,
         bundle=synthesizer.bundle.name,
         bundle_hash=synthesizer.bundle.hash,
+        backend=synthesizer.backend,
         engine=engine_version(),
         created=datetime.now(UTC),
     )
@@ -147,16 +152,21 @@ class Engine:
         self.library = library
 
     @classmethod
-    def open(cls, bundle: str | Path = "nano", library: str | Path | None = None) -> Engine:
+    def open(cls, bundle: str | Path = "nano", library: str | Path | None = None, backend: str | None = None) -> Engine:
         """Open a bundle by name or folder; takes go to `library`, or to `default_library()`.
+
+        `backend` names what is to compute; by default it is whatever a short measurement finds fastest here.
 
         Raises:
             ModelMissing: the bundle is not there, or not whole.
+            BadArguments: there is no such backend.
+            BackendFailed: it does not work on this machine.
         """
         # Imported here, so that the host's own process never loads the inference runtime.
         from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
 
-        return cls(BundleSynthesizer.open(bundle), load_registry(), TakeLibrary(library or default_library()))
+        synthesizer = BundleSynthesizer.open(bundle, backend=backend)
+        return cls(synthesizer, load_registry(), TakeLibrary(library or default_library()))
 
     def run(self, task: str, /, *, progress: Callable[[Progress], None] | None = None, **arguments: object) -> Take:
         """Make one sound; `arguments` are the fields of the task's request. `progress` may raise to give up.

@@ -43,6 +43,8 @@ class Recipe(BaseModel):
         guidance: guidance scale.
         bundle: name of the bundle.
         bundle_hash: SHA-256 of its manifest, which holds the hashes of all its files.
+        backend: libraries that computed it, with their versions, and the number of threads; with another the same
+            sound comes out, but not the same to the bit. Empty in recipes of before it was kept.
         engine: version of the engine.
         created: when the sound was made, UTC.
     """
@@ -57,6 +59,7 @@ class Recipe(BaseModel):
     guidance: float
     bundle: str
     bundle_hash: str
+    backend: str = ""
     engine: str
     created: datetime
 

@@ -17,8 +17,10 @@ from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Line, Mask, mask_frames
 from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
+from unison_engine.machine import physical_cores
+from unison_engine.registry import load_registry
+from unison_engine.runtime.choice import AnyBackend, GraphLoader
 from unison_engine.runtime.sampler import euler, guided, schedule
-from unison_engine.runtime.session import Session, physical_cores
 from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
 from unison_engine.runtime.weights import materialise
 
@@ -46,11 +48,11 @@ class Text:
 
 
 class Synthesizer:
-    """Runs a bundle on onnxruntime. Graphs are loaded when they are first needed."""
+    """Runs a bundle. Graphs are loaded when they are first needed."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, backend: str | None = None) -> None:
         self._bundle = bundle
-        self._threads = threads or physical_cores()
+        self._graphs = GraphLoader(bundle, load_registry().backends, threads or physical_cores(), backend)
         self._prompts: OrderedDict[str, tuple[PromptTokens, NDArray[np.float32]]] = OrderedDict()
         self._modulations: dict[float, NDArray[np.float32]] = {}
         self.layout: LatentLayout = bundle.layout
@@ -58,16 +60,25 @@ class Synthesizer:
         self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, sampling.steps, sampling.guidance)
 
     @classmethod
-    def open(cls, bundle: str | Path, threads: int | None = None) -> Synthesizer:
-        """Open a bundle by name or folder and load what every request needs; `threads` None takes all cores.
+    def open(cls, bundle: str | Path, threads: int | None = None, backend: str | None = None) -> Synthesizer:
+        """Open a bundle by name or folder and load what every request needs.
+
+        `threads` None takes all cores, `backend` None the fastest for each graph, see `GraphLoader`.
 
         Raises:
             ModelMissing: see `Bundle.open`; also when the language model's weights cannot be had.
+            BadArguments: there is no such backend.
+            BackendFailed: it does not work here, or does not load a graph.
         """
-        synthesizer = cls(Bundle.open(bundle), threads)
+        synthesizer = cls(Bundle.open(bundle), threads, backend)
         for part in (synthesizer.language_model, synthesizer.step, synthesizer.vae_decoder):
             assert part is not None
         return synthesizer
+
+    @property
+    def backend(self) -> str:
+        """What computed the graphs used so far; the same, and only the same, makes the same samples to the bit."""
+        return self._graphs.used
 
     def run(
         self,
@@ -189,39 +200,36 @@ class Synthesizer:
         )
 
     @cached_property
-    def language_model(self) -> Session:
+    def language_model(self) -> AnyBackend:
         """Graph `text_encoder`, beside its assembled weights."""
         graph = self._bundle.graph("text_encoder")
         data = materialise(self._bundle.manifest.text.weights, graph.with_suffix(".data").name)
-        return Session(graph, self._threads, data)
+        return self._graphs.load("text_encoder", data)
 
     @cached_property
-    def fusion(self) -> Session:
+    def fusion(self) -> AnyBackend:
         """Graph `fusion`."""
-        return self._session("fusion")
+        return self._graphs.load("fusion")
 
     @cached_property
-    def modulation(self) -> Session:
+    def modulation(self) -> AnyBackend:
         """Graph `modulation`."""
-        return self._session("modulation")
+        return self._graphs.load("modulation")
 
     @cached_property
-    def step(self) -> Session:
+    def step(self) -> AnyBackend:
         """Graph `step`."""
-        return self._session("step")
+        return self._graphs.load("step")
 
     @cached_property
-    def vae_encoder(self) -> Session:
+    def vae_encoder(self) -> AnyBackend:
         """Graph `vae_encoder`."""
-        return self._session("vae_encoder")
+        return self._graphs.load("vae_encoder")
 
     @cached_property
-    def vae_decoder(self) -> Session:
+    def vae_decoder(self) -> AnyBackend:
         """Graph `vae_decoder`."""
-        return self._session("vae_decoder")
-
-    def _session(self, name: str) -> Session:
-        return Session(self._bundle.graph(name), self._threads)
+        return self._graphs.load("vae_decoder")
 
     @staticmethod
     def _source_samples(conditioning: Conditioning) -> int:
