@@ -23,8 +23,10 @@ from unison_engine.runtime.backend import Backend, Runner
 
 PROBE_SECONDS = 5.0
 PROBE_RUNS = 3
-# Sizes of the tensors that depend on neither prompt nor length, by their names in the manifest.
-_SIZES = {"b": 1, "g": 2, "s": 64, "n": 32}
+# Free sizes by their names in the manifest: sounds, branches of guidance, text tokens. Others, such as phones, have
+# the second kind.
+_SIZES = {"b": 1, "g": 2, "s": 64}
+_OTHER_SIZE = 32
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +150,7 @@ class AnyBackend:
 def example_inputs(bundle: Bundle, graph: str, seconds: float, **sizes: int) -> dict[str, NDArray[Any]]:
     """Inputs of a graph for one sound of this length: noise, and text of which every token counts.
 
-    `sizes` are of free tensor dimensions by their names in the manifest; see docs/speed.md for what they default to.
+    `sizes` sets free sizes by their names in the manifest; one sound, two branches and 64 text tokens by default.
     """
     layout = bundle.layout
     known = _SIZES | {"t": layout.frames(layout.samples(seconds))} | sizes
@@ -156,7 +158,7 @@ def example_inputs(bundle: Bundle, graph: str, seconds: float, **sizes: int) -> 
     random = np.random.default_rng(0)
     inputs: dict[str, NDArray[Any]] = {}
     for name, spec in bundle.manifest.graphs[graph].inputs.items():
-        shape = [size if isinstance(size, int) else known[size] for size in spec.shape]
+        shape = [size if isinstance(size, int) else known.get(size, _OTHER_SIZE) for size in spec.shape]
         if spec.dtype == "int64":
             inputs[name] = np.ones(shape, np.int64)
         elif name.endswith("mask"):
