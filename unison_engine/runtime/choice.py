@@ -153,7 +153,7 @@ def example_inputs(bundle: Bundle, graph: str, seconds: float, **sizes: int) -> 
     `sizes` sets free sizes by their names in the manifest; one sound, two branches and 64 text tokens by default.
     """
     layout = bundle.layout
-    known = _SIZES | {"t": layout.frames(layout.samples(seconds))} | sizes
+    known = _SIZES | {"t": layout.grid(layout.samples(seconds))[1]} | sizes
     known[f"{layout.hop}*t"] = layout.hop * known["t"]
     random = np.random.default_rng(0)
     inputs: dict[str, NDArray[Any]] = {}
