@@ -18,6 +18,7 @@ import onnxruntime
 
 from unison_engine.engine import Engine
 from unison_engine.machine import physical_cores, processor
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_plugins import demo
 
@@ -64,13 +65,13 @@ def stages(synthesizer: Synthesizer, runs: int) -> None:
     text = synthesizer.text("[Audio] heavy rain")
     latent = np.random.default_rng(0).standard_normal((1, layout.channels, frames), dtype=np.float32)
     mask = np.zeros(frames, np.float32)
-    guided = synthesizer.velocity(text, np.zeros_like(latent), mask, 3.0, [0.5])
-    plain = synthesizer.velocity(text, np.zeros_like(latent), mask, 1.0, [0.5])
+    guided = synthesizer.velocity(text, np.zeros_like(latent), mask, Sampling(steps=1, guidance=3.0))
+    plain = synthesizer.velocity(text, np.zeros_like(latent), mask, Sampling(steps=1, guidance=1.0))
     wave = np.zeros((1, frames * layout.hop), np.float32)
     measured: dict[str, Callable[[], object]] = {
         f"language model, {ids.size} tokens": lambda: synthesizer.language_model(input_ids=ids),
-        "one step, guided (both branches in one batch)": lambda: guided(latent, 0.5),
-        "one step, not guided": lambda: plain(latent, 0.5),
+        "one step, guided (both branches in one batch)": lambda: guided(latent, 1.0),
+        "one step, not guided": lambda: plain(latent, 1.0),
         "decoder": lambda: synthesizer.vae_decoder(latent=latent),
         "encoder": lambda: synthesizer.vae_encoder(wave=wave),
     }

@@ -24,8 +24,10 @@ from unison_engine.registry import load_registry
 from unison_engine.runtime.backend import Backend, Runner
 from unison_engine.runtime.backends import OnnxRuntime, OpenVino
 from unison_engine.runtime.choice import GraphLoader, example_inputs
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
 
+SAMPLING = Sampling(steps=2, guidance=3.0)
 BELL = conditioning.text_to_audio("a bell rings", 0.6)
 
 
@@ -168,9 +170,9 @@ def test_openvino_agrees_with_onnxruntime(nano: Bundle, openvino: OpenVino, grap
 def test_a_sound_on_openvino_is_that_of_onnxruntime(openvino: OpenVino, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # The language model's weights lie in the user's own cache.
     one, other = (Synthesizer.open("nano", 1, name) for name in ("onnxruntime", openvino.name))
-    expected = one.sample(BELL, seed=3, steps=2)
+    expected = one.sample(BELL, seed=3, sampling=SAMPLING)
     np.testing.assert_allclose(
-        other.sample(BELL, seed=3, steps=2), expected, atol=1e-4 * np.abs(expected).max(), rtol=0
+        other.sample(BELL, seed=3, sampling=SAMPLING), expected, atol=1e-4 * np.abs(expected).max(), rtol=0
     )
     assert one.backend.startswith("onnxruntime") and other.backend.startswith("openvino")
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, Padding
 from unison_engine.runtime.weights import WeightRecipe
 
@@ -61,13 +62,6 @@ class Text(_Strict):
     clock: Clock | None
     phones: bool = False
     weights: WeightRecipe | None = None
-
-
-class Sampling(_Strict):
-    """Defaults of the sampler."""
-
-    steps: int
-    guidance: float
 
 
 class Layout(_Strict):

@@ -18,6 +18,7 @@ from unison_engine.conditioning import Conditioning, Mask
 from unison_engine.errors import PluginFailed, UnisonError
 from unison_engine.layout import LatentLayout
 from unison_engine.registry import Registry, load_registry
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.takes import Recipe, Take, TakeLibrary
 from unison_engine.tasks import Request, Task, TaskContext
 
@@ -58,8 +59,7 @@ class Synthesizer(Protocol):
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None,
-        guidance: float | None,
+        sampling: Sampling,
         progress: Callable[[Any], None] | None,
     ) -> NDArray[np.float32]:
         """Samples [n], mono at the layout's rate; `progress` may raise, which ends the run."""
@@ -72,14 +72,12 @@ class BundleIdentity:
     Attributes:
         name: of the bundle.
         hash: SHA-256 of its manifest.
-        steps: of the sampler where a request names none.
-        guidance: scale where a request names none.
+        sampling: how latents are sampled where a request does not say.
     """
 
     name: str
     hash: str
-    steps: int
-    guidance: float
+    sampling: Sampling
 
 
 def engine_version() -> str:
@@ -117,9 +115,8 @@ def render(
         raise PluginFailed(
             f"the task {task.name!r} failed with {type(error).__name__}: {error}; tell the plugin's author."
         ) from error
-    steps = request.steps or synthesizer.bundle.steps
-    guidance = synthesizer.bundle.guidance if request.guidance is None else request.guidance
-    wave = synthesizer.run(conditioning, seed=request.seed, steps=steps, guidance=guidance, progress=progress)
+    sampling = synthesizer.bundle.sampling.of(task.name, request.steps, request.guidance)
+    wave = synthesizer.run(conditioning, seed=request.seed, sampling=sampling, progress=progress)
     if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
         wave = crop_reference(wave, len(conditioning.source), layout.hop, layout.sample_rate)
     recipe = Recipe(
@@ -127,8 +124,8 @@ def render(
         request=request.model_dump(mode="json"),
         prompt=conditioning.prompt,
         seed=request.seed,
-        steps=steps,
-        guidance=guidance,
+        steps=sampling.steps,
+        guidance=sampling.guidance,
         bundle=synthesizer.bundle.name,
         bundle_hash=synthesizer.bundle.hash,
         backend=synthesizer.backend,

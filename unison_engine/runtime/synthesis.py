@@ -20,7 +20,7 @@ from unison_engine.layout import LatentLayout
 from unison_engine.machine import physical_cores
 from unison_engine.registry import load_registry
 from unison_engine.runtime.choice import AnyBackend, GraphLoader
-from unison_engine.runtime.sampler import euler, guided, schedule
+from unison_engine.runtime.sampler import Sampling, guided, solve
 from unison_engine.runtime.text import PromptTokenizer, PromptTokens, Template, TextClock, phones
 from unison_engine.runtime.weights import materialise
 
@@ -56,8 +56,7 @@ class Synthesizer:
         self._prompts: OrderedDict[str, tuple[PromptTokens, NDArray[np.float32]]] = OrderedDict()
         self._modulations: dict[float, NDArray[np.float32]] = {}
         self.layout: LatentLayout = bundle.layout
-        sampling = bundle.manifest.sampling
-        self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, sampling.steps, sampling.guidance)
+        self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, bundle.manifest.sampling)
 
     @classmethod
     def open(cls, bundle: str | Path, threads: int | None = None, backend: str | None = None) -> Synthesizer:
@@ -85,20 +84,19 @@ class Synthesizer:
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None = None,
-        guidance: float | None = None,
+        sampling: Sampling | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Wave:
         """Make the sound: [samples] at the layout's rate, for a cloned voice with the reference still in front.
 
-        The noise is `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat it.
-        A sound that would pass full scale is scaled to a peak of 0.99.
+        `sampling` is by default the bundle's. The noise is
+        `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat it. A sound that would pass full scale is scaled to a peak of 0.99.
 
         Raises:
             BadArguments: `steps` or the length is out of range.
             TooLarge: the length or the prompt is over what the model takes.
         """
-        latent = self.sample(conditioning, seed=seed, steps=steps, guidance=guidance, progress=progress)
+        latent = self.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
         if progress:
             progress(Progress("decoding", 0, 1))
         wave = self.vae_decoder(latent=latent)[0, : self.layout.samples(conditioning.seconds)]
@@ -110,8 +108,7 @@ class Synthesizer:
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None = None,
-        guidance: float | None = None,
+        sampling: Sampling | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Latent:
         """Everything of `run` before the decoder: the latent [1, C, T]."""
@@ -123,11 +120,14 @@ class Synthesizer:
         mask = mask_frames(conditioning.mask, frames, self._source_samples(conditioning), samples)
         source = self.source_latent(conditioning, frames, mask, seed)
         noise = np.random.default_rng(seed).standard_normal((1, self.layout.channels, frames), dtype=np.float32)
-        defaults = self._bundle.manifest.sampling
-        count = defaults.steps if steps is None else steps
-        times = schedule(count)[:-1].tolist()
-        velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance, times)
-        return euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
+        chosen = sampling or self._bundle.manifest.sampling
+        return solve(
+            self.velocity(text, source, mask, chosen),
+            noise,
+            chosen.grid(),
+            chosen.solver,
+            progress=lambda step: tell(Progress("sampling", step, chosen.steps)),
+        )
 
     def text(self, prompt: str, lines: Sequence[Line] = ()) -> Text:
         """Tokens of a prompt and of the words spoken in it; the last prompts are remembered."""
@@ -168,23 +168,23 @@ class Synthesizer:
         return latent * (mask == Mask.REFERENCE) if conditioning.mask is Mask.REFERENCE else latent
 
     def velocity(
-        self, text: Text, source: Latent, mask: NDArray[np.float32], guidance: float, times: Sequence[float]
+        self, text: Text, source: Latent, mask: NDArray[np.float32], sampling: Sampling
     ) -> Callable[[Latent, float], Latent]:
-        """Guided velocity of the flow at any of `times`.
+        """Velocity of the flow at any time of the grid of `sampling`, guided where it says so.
 
-        Both branches are evaluated together, the second without text; a guidance of 1 or less needs only the first.
+        Both branches are evaluated together, the second without text; where nothing is guided the first runs alone.
         """
-        branches = 2 if guidance > 1 else 1
-        text_mask = np.zeros((1, branches, len(text.positions)), np.float32)
+        text_mask = np.zeros((1, 2, len(text.positions)), np.float32)
         text_mask[:, 0] = 1
-        fixed = {"source": source, "mask": mask[None, None], "text": text.tokens, "text_mask": text_mask}
+        fixed = {"source": source, "mask": mask[None, None], "text": text.tokens}
         if "text_position" in self._bundle.manifest.graphs["step"].inputs:
             fixed["text_position"] = text.positions[None]
-        modulations = self.modulations(times)
+        modulations = self.modulations(sampling.grid()[:-1].tolist())
 
         def evaluate(noisy: Latent, time: float) -> Latent:
-            found = self.step(noisy=noisy, modulations=modulations[time], **fixed)
-            return guided(found[:, 0], found[:, 1], guidance) if branches == 2 else found[:, 0]
+            branches = 2 if sampling.guides(time) else 1
+            found = self.step(noisy=noisy, modulations=modulations[time], text_mask=text_mask[:, :branches], **fixed)
+            return guided(found[:, 0], found[:, 1], sampling.guidance) if branches == 2 else found[:, 0]
 
         return evaluate
 
