@@ -47,11 +47,11 @@ class Spy:
             raise BackendFailed(self.absent)
         return f"{self.name} 1.0"
 
-    def load(self, bundle: Bundle, graph: str, threads: int, data: Path | None = None) -> Runner:
+    def load(self, bundle: Bundle, graph: str, threads: int) -> Runner:
         if self.fails_to == "load":
             raise BackendFailed(f"{self.name} cannot load {graph}")
         self.loaded.append(graph)
-        run = OnnxRuntime().load(bundle, graph, threads, data)
+        run = OnnxRuntime().load(bundle, graph, threads)
 
         def repeated(**inputs: NDArray[Any]) -> NDArray[Any]:
             if self.fails_to == "run":

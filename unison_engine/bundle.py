@@ -12,7 +12,7 @@ from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, Padding
-from unison_engine.runtime.weights import WeightRecipe
+from unison_engine.runtime.weights import WeightRecipe, materialise
 
 FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
@@ -138,6 +138,17 @@ class Bundle:
     def graph(self, name: str) -> Path:
         """File of a graph."""
         return self.folder / self.manifest.graphs[name].file
+
+    def external_data(self, graph: str) -> Path | None:
+        """Weights of a graph that the bundle does not hold, assembled at first use; None where it holds them.
+
+        Raises:
+            ModelMissing: see `materialise`.
+        """
+        recipe = self.manifest.text.weights
+        if graph != "text_encoder" or recipe is None:
+            return None
+        return materialise(recipe, self.graph(graph).with_suffix(".data").name)
 
     def verify(self, *names: str) -> None:
         """Hash every file, or those that are named.

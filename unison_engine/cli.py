@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from unison_engine.audio import read_audio
+from unison_engine.doctor import examine
 from unison_engine.engine import Engine, Progress, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
@@ -97,6 +98,28 @@ def devices() -> None:
     for device in list_outputs():
         mark = "*" if device.default else " "
         click.echo(f"{mark} {device.name}  ({device.api}, {device.channels} channels, {device.rate:g} Hz)")
+
+
+@cli.command()
+@click.argument("bundle", default="nano")
+@click.option("--seconds", default=5.0, show_default=True, help="Length of the sound.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the matrix products.  [default: all cores]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@_backend
+def bench(bundle: str, seconds: float, threads: int | None, as_json: bool, backend: str | None) -> None:
+    """Measure every part of a bundle on every backend, side by side."""
+    # Imported here, so that what needs no inference runtime starts sooner.
+    from unison_engine.bench import bench as measure
+
+    report = measure(bundle, seconds, backend, threads)
+    click.echo(report.model_dump_json(indent=1) if as_json else report.markdown())
+
+
+@cli.command()
+def doctor() -> None:
+    """Tell what this machine has, which backends work and why others do not, and what would be faster."""
+    for line in examine(load_registry()):
+        click.echo(line)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -32,15 +31,15 @@ class Backend(Protocol):
             BackendFailed: it does not work on this machine; the message says why, and what to do about it.
         """
 
-    def load(self, bundle: Bundle, graph: str, threads: int, data: Path | None = None) -> Runner:
+    def load(self, bundle: Bundle, graph: str, threads: int) -> Runner:
         """Load a graph of a bundle.
 
         Args:
             bundle: the bundle.
             graph: name of the graph.
             threads: of the matrix products, where the processor computes.
-            data: external data of the graph, where it does not lie beside it.
 
         Raises:
+            ModelMissing: see `Bundle.external_data`.
             BackendFailed: the library cannot load it; what is returned raises the same when it cannot run it.
         """

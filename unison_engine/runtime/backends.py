@@ -31,11 +31,11 @@ class OnnxRuntime:
 
         return f"onnxruntime {onnxruntime.__version__} on {providers()[0].removesuffix('ExecutionProvider')}"
 
-    def load(self, bundle: Bundle, graph: str, threads: int, data: Path | None = None) -> Runner:
+    def load(self, bundle: Bundle, graph: str, threads: int) -> Runner:
         """See `Backend.load`."""
         from unison_engine.runtime.session import Session
 
-        return Session(bundle.graph(graph), threads, data)
+        return Session(bundle.graph(graph), threads, bundle.external_data(graph))
 
 
 class OpenVino:
@@ -55,7 +55,7 @@ class OpenVino:
             raise BackendFailed(f"{self.name} needs a processor with bfloat16 instructions; use openvino here.")
         return f"openvino {openvino.__version__.partition('-')[0]} on CPU in {self._precision}"
 
-    def load(self, bundle: Bundle, graph: str, threads: int, data: Path | None = None) -> Runner:
+    def load(self, bundle: Bundle, graph: str, threads: int) -> Runner:
         """See `Backend.load`."""
         core = _openvino().Core()
         settings = {
@@ -65,7 +65,7 @@ class OpenVino:
             # A core is not taken from the audio callback for good.
             "ENABLE_CPU_PINNING": False,
         }
-        path = bundle.graph(graph)
+        path, data = bundle.graph(graph), bundle.external_data(graph)
         try:
             model = core.read_model(path) if data is None else _read_beside(core.read_model, path, data)
             request = core.compile_model(model, "CPU", settings).create_infer_request()

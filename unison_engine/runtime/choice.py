@@ -71,32 +71,32 @@ class GraphLoader:
         labels = {self._labels[graph.backend] for graph in self._loaded.values()}
         return f"{', '.join(sorted(labels))}; threads {self._threads}"
 
-    def load(self, graph: str, data: Path | None = None) -> AnyBackend:
-        """Load a graph; `data` is its external data, where that does not lie beside it.
+    def load(self, graph: str) -> AnyBackend:
+        """Load a graph.
 
         Raises:
-            ModelMissing: the file of the graph is damaged.
+            ModelMissing: the file of the graph is damaged; or see `Bundle.external_data`.
             BackendFailed: no backend that may be used loads it.
         """
-        runner = AnyBackend(self._bundle, graph, self._ranked(graph, data), self._threads, data)
+        runner = AnyBackend(self._bundle, graph, self._ranked(graph), self._threads)
         self._loaded[graph] = runner
         return runner
 
-    def _ranked(self, graph: str, data: Path | None) -> dict[str, Backend]:
+    def _ranked(self, graph: str) -> dict[str, Backend]:
         if len(self._working) == 1:
             return self._working
         key = json.dumps([self._bundle.hash, processor(), self._threads, sorted(self._labels.values())])
         times = _remembered().get(key, {}).get(graph)
         if times is None:
-            times = {name: self._time(backend, graph, data) for name, backend in self._working.items()}
+            times = {name: self._time(backend, graph) for name, backend in self._working.items()}
             log.info("%s takes %s", graph, ", ".join(f"{1000 * took:.1f} ms on {name}" for name, took in times.items()))
             _remember(key, graph, times)
         return {name: self._working[name] for name in sorted(times, key=lambda name: times[name])}
 
-    def _time(self, backend: Backend, graph: str, data: Path | None) -> float:
+    def _time(self, backend: Backend, graph: str) -> float:
         inputs = example_inputs(self._bundle, graph, PROBE_SECONDS)
         try:
-            run = backend.load(self._bundle, graph, self._threads, data)
+            run = backend.load(self._bundle, graph, self._threads)
             run(**inputs)  # Kernels are chosen and memory is taken in the first run.
             return min(_seconds(run, inputs) for _ in range(PROBE_RUNS))
         except BackendFailed as error:
@@ -111,13 +111,11 @@ class AnyBackend:
         backend: name of the one that runs it.
     """
 
-    def __init__(
-        self, bundle: Bundle, graph: str, backends: Mapping[str, Backend], threads: int, data: Path | None
-    ) -> None:
+    def __init__(self, bundle: Bundle, graph: str, backends: Mapping[str, Backend], threads: int) -> None:
         """See `GraphLoader.load`; `backends` by name, best first."""
         self._bundle = bundle
         self._graph = graph
-        self._runners = self._load(backends, threads, data)
+        self._runners = self._load(backends, threads)
         self.backend, self._run = next(self._runners)
 
     def __call__(self, **inputs: NDArray[Any]) -> NDArray[Any]:
@@ -136,10 +134,10 @@ class AnyBackend:
             self.backend, self._run = following
             return self(**inputs)
 
-    def _load(self, backends: Mapping[str, Backend], threads: int, data: Path | None) -> Iterator[tuple[str, Runner]]:
+    def _load(self, backends: Mapping[str, Backend], threads: int) -> Iterator[tuple[str, Runner]]:
         for left, (name, backend) in zip(reversed(range(len(backends))), backends.items(), strict=True):
             try:
-                yield name, backend.load(self._bundle, self._graph, threads, data)
+                yield name, backend.load(self._bundle, self._graph, threads)
             except BackendFailed as error:
                 self._bundle.verify(self._bundle.manifest.graphs[self._graph].file)
                 if not left:

@@ -22,7 +22,6 @@ from unison_engine.registry import load_registry
 from unison_engine.runtime.choice import AnyBackend, GraphLoader
 from unison_engine.runtime.sampler import Sampling, guided, solve
 from unison_engine.runtime.text import PromptTokenizer, PromptTokens, Template, TextClock, phones
-from unison_engine.runtime.weights import materialise
 
 PEAK = 0.99
 _PROMPTS_KEPT = 32
@@ -90,7 +89,8 @@ class Synthesizer:
         """Make the sound: [samples] at the layout's rate, for a cloned voice with the reference still in front.
 
         `sampling` is by default the bundle's. The noise is
-        `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat it. A sound that would pass full scale is scaled to a peak of 0.99.
+        `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat
+        it. A sound that would pass full scale is scaled to a peak of 0.99.
 
         Raises:
             BadArguments: `steps` or the length is out of range.
@@ -207,9 +207,7 @@ class Synthesizer:
     @cached_property
     def language_model(self) -> AnyBackend:
         """Graph `text_encoder`, with its assembled weights where the bundle does not hold them."""
-        graph, recipe = self._bundle.graph("text_encoder"), self._bundle.manifest.text.weights
-        data = None if recipe is None else materialise(recipe, graph.with_suffix(".data").name)
-        return self._graphs.load("text_encoder", data)
+        return self._graphs.load("text_encoder")
 
     @cached_property
     def fusion(self) -> AnyBackend:
