@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from unison_engine.machine import physical_cores
 from unison_engine.runtime.sampler import guided, schedule
-from unison_engine.runtime.session import physical_cores
 from unison_train.model.config import PRESETS, DiTConfig
 from unison_train.model.dit import DiT, TextFusion
 from unison_train.model.flow import guided_velocity

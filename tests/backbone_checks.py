@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.vectors_io import Row, compare
-from unison_engine.runtime.sampler import euler, keep_reference, schedule
+from unison_engine.runtime.sampler import keep_reference, schedule, solve
 from unison_train.model.config import DiTConfig
 from unison_train.model.dit import DiT, TextFusion
 from unison_train.model.flow import flow_matching_loss, guided_velocity
@@ -155,7 +155,7 @@ def check_sampling(path: Path) -> Iterator[Row]:
             seen.append(state if held is None else held(state, time))
             return seen[-1]  # type: ignore[no-any-return]
 
-        euler(velocity, noise, settings["steps"], after=after)
+        solve(velocity, noise, times, after=after)
         yield compare(f"{run}.pred", torch.stack(velocities), vectors[f"{run}.pred"])
         yield compare(f"{run}.traj", torch.stack(trajectory), vectors[f"{run}.traj"])
         yield compare(f"{run}.sigmas", torch.from_numpy(times), vectors[f"{run}.sigmas"], 1e-6)

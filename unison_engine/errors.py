@@ -59,6 +59,12 @@ class ModelMissing(UnisonError):
     code = "model_missing"
 
 
+class BackendFailed(UnisonError):
+    """A backend is not installed, does not work on this machine, or failed to load or run a graph."""
+
+    code = "backend_failed"
+
+
 class PluginFailed(UnisonError):
     """A plugin could not be loaded or raised while it handled a request."""
 

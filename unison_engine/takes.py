@@ -39,10 +39,12 @@ class Recipe(BaseModel):
         request: its validated request.
         prompt: the text the language model read.
         seed: seed of the noise; likewise `steps` and `guidance`, as they were used.
-        steps: evaluations of the sampler.
-        guidance: guidance scale.
+        steps: of the sampler.
+        guidance: guidance scale. Everything else about the sampling is the bundle's own for this task.
         bundle: name of the bundle.
         bundle_hash: SHA-256 of its manifest, which holds the hashes of all its files.
+        backend: libraries that computed it, with their versions, and the number of threads; with another the same
+            sound comes out, but not the same to the bit. Empty in recipes of before it was kept.
         engine: version of the engine.
         created: when the sound was made, UTC.
     """
@@ -57,6 +59,7 @@ class Recipe(BaseModel):
     guidance: float
     bundle: str
     bundle_hash: str
+    backend: str = ""
     engine: str
     created: datetime
 
