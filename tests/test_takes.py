@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from unison_engine.errors import UnknownAsset
-from unison_engine.takes import Recipe, TakeLibrary, slug
+from unison_engine.takes import Recipe, TakeLibrary
+from unison_engine.takes.library import slug
 
 RATE = 24_000
 
