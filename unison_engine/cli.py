@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from unison_engine.audio import read_audio
-from unison_engine.engine import Engine, Progress, Synthesizer, default_library, engine_version
+from unison_engine.cli_takes import bundle_option, library_option, progress_bar, takes, told
+from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
@@ -26,12 +27,6 @@ from unison_engine.tasks import Parameter, Task, parameters
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}
 
-_bundle = click.option("--bundle", default="nano", show_default=True, help="Bundle, by name or folder.")
-_library = click.option(
-    "--library",
-    type=click.Path(path_type=Path),
-    help="Folder of takes.  [default: Unison in your music folder]",
-)
 _device = click.option("--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]")
 
 
@@ -62,15 +57,15 @@ def run_group() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=7770, show_default=True, help="UDP port; 0 takes any free one.")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
-@_bundle
-@_library
+@bundle_option
+@library_option
 @_device
 def serve(host: str, port: int, verbose: bool, bundle: str, library: Path | None, device: str | None) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     open_synthesizer = functools.partial(_open_bundle, bundle)
-    takes = TakeLibrary(library or default_library())
-    asyncio.run(serve_until_stopped(open_synthesizer, takes, open_output(device), host, port))
+    kept = TakeLibrary(library or default_library())
+    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port))
 
 
 @cli.command()
@@ -93,6 +88,9 @@ def devices() -> None:
         click.echo(f"{mark} {device.name}  ({device.api}, {device.channels} channels, {device.rate:g} Hz)")
 
 
+cli.add_command(takes)
+
+
 def main() -> None:
     """Entry point; an error that the user can mend ends as one line and exit status 1."""
     try:
@@ -110,8 +108,8 @@ def _task_command(task: Task[Any]) -> click.Command:
     own = [
         click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
         click.option("--play", is_flag=True, help="Play the sound when it is ready."),
-        _bundle,
-        _library,
+        bundle_option,
+        library_option,
         _device,
     ]
     for decorate in reversed(own):
@@ -147,18 +145,12 @@ def _run(
     **arguments: object,
 ) -> None:
     engine = Engine.open(bundle, library)
-    with click.progressbar(length=1000, label=task, file=sys.stderr) as bar:
-
-        def advance(progress: Progress) -> None:
-            bar.update(max(0, 1000 * progress.step // progress.steps - bar.pos))
-
-        given = {name: value for name, value in arguments.items() if value is not None}
+    given = {name: value for name, value in arguments.items() if value is not None}
+    with progress_bar(task) as advance:
         take = engine.run(task, progress=advance, **given)
-    path = take.path
     if output:
-        shutil.copyfile(path, output)
-        path = output
-    click.echo(f"{path}  {take.seconds:.2f} s  {take.lufs:.1f} LUFS  seed {take.recipe.seed}")
+        shutil.copyfile(take.path, output)
+    click.echo(told(take, output or take.path))
     if play:
         _play(take.path, device)
 

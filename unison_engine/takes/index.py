@@ -150,8 +150,8 @@ def read_take(path: Path) -> Take | None:
     Raises:
         OSError: the file cannot be read.
     """
-    document = take_document(read_chunks(path), path)
     try:
+        document = take_document(read_chunks(path), path)
         return parse_take(document, path) if document else None
     except ValueError as error:
         log.warning("%s is no take: %s", path, error)

@@ -244,7 +244,7 @@ class TakeLibrary:
     def _with_parent(self, recipe: Recipe, parent: str | None) -> Recipe:
         """Takes that the request names by path are named by id: so a library can be moved."""
         named = {name: Path(value) for name, value in recipe.request.items() if isinstance(value, str)}
-        own = {name: path.stem for name, path in named.items() if path == self._path(path.stem)}
+        own = {name: path.stem for name, path in named.items() if path == self._path(path.stem) and read_take(path)}
         parent = parent or next(iter(own.values()), None)
         return recipe.model_copy(update={"request": {**recipe.request, **own}, "parent": parent})
 
@@ -276,7 +276,7 @@ def slug(text: str) -> str:
 def _envelope(wave: Wave) -> NDArray[np.int8]:
     edges = np.arange(ENVELOPE_COLUMNS) * len(wave) // ENVELOPE_COLUMNS
     extremes = np.stack([np.minimum.reduceat(wave, edges), np.maximum.reduceat(wave, edges)], axis=1)
-    return np.rint(127 * np.clip(extremes, -1.0, 1.0)).astype(np.int8)
+    return np.asarray(np.rint(127 * np.clip(extremes, -1.0, 1.0)), np.int8)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -62,7 +62,7 @@ def ixml(take: Take) -> bytes:
     # In ASCII, since JSON may hold characters that XML may not.
     ElementTree.SubElement(vendor, "TAKE").text = json.dumps(take.model_dump(mode="json", exclude={"id"}))
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return bytes(ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
 def take_document(chunks: dict[bytes, bytes], path: Path) -> str | None:

@@ -31,7 +31,7 @@ def pcm24(wave: Wave) -> bytes:
     """[samples] in -1..1 as little-endian 24-bit integers; what lies beyond is clipped."""
     scaled = np.rint(wave.astype(np.float64) * _FULL_SCALE)
     integers = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i4")
-    return integers.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    return bytes(integers.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
 
 
 def write_wav(file: BinaryIO, pcm: bytes, chunks: Mapping[bytes, bytes]) -> None:
