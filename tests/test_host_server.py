@@ -263,6 +263,8 @@ def test_a_take_is_the_source_of_an_edit(host: LiveHost, client: OscClient) -> N
     client.send("/unison/run/scene_edit", 61, asset, "Add rain.", "out", "door in the rain.wav")
     path, seconds = client.until("/unison/done")[3:5]
     assert seconds == 1.25 and Path(path) == host.library.folder / "door in the rain.wav"
+    recipe = host.library.get("door in the rain").recipe
+    assert recipe.parent == recipe.request["source"] == asset
 
 
 def test_lists_end_with_their_count(client: OscClient) -> None:

@@ -14,6 +14,7 @@ from tests.live_host import LiveHost, OscClient
 from unison_engine.bundle import Bundle
 from unison_engine.cli import _open_bundle
 from unison_engine.engine import Engine
+from unison_engine.takes import TakeLibrary
 from unison_plugins import demo
 
 

@@ -28,7 +28,7 @@ _PATIENCE = 5.0  # Seconds to wait for the lock.
 _SCHEMA = """
 CREATE TABLE takes (
     id TEXT PRIMARY KEY, stamp TEXT NOT NULL,
-    document TEXT, created REAL, task TEXT, parent TEXT, words TEXT, envelope BLOB
+    document TEXT, created REAL, task TEXT, words TEXT, envelope BLOB
 )
 """
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
@@ -120,7 +120,7 @@ class TakeIndex:
             except OSError as error:
                 log.warning("%s is not listed: %s", self._path(name), error)
                 continue
-            connection.execute("INSERT OR REPLACE INTO takes VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row)
+            connection.execute("INSERT OR REPLACE INTO takes VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
 
     def _stamps(self) -> dict[str, str]:
         stamps: dict[str, str] = {}
@@ -135,10 +135,11 @@ class TakeIndex:
     def _row(self, take_id: str) -> tuple[object, ...]:
         take = read_take(self._path(take_id))
         if take is None:
-            return (None,) * 5
+            return (None,) * 4
         recipe = take.recipe
-        words = " ".join([take_id, recipe.task, recipe.prompt, *map(str, recipe.request.values())]).casefold()
-        return take.model_dump_json(), recipe.created.timestamp(), recipe.task, recipe.parent, words
+        said = [value for value in recipe.request.values() if isinstance(value, str)]
+        words = " ".join([take_id, recipe.task, recipe.prompt, *said]).casefold()
+        return take.model_dump_json(), recipe.created.timestamp(), recipe.task, words
 
     def _path(self, take_id: str) -> Path:
         return self._folder / f"{take_id}.wav"

@@ -90,8 +90,8 @@ def parse_take(document: str, path: Path) -> Take:
 
 def _ascii(text: str) -> bytes:
     # `struct` cuts what is too long and fills up with zeros.
-    plain = unicodedata.normalize("NFKD", text)
-    return "".join(letter for letter in plain if not unicodedata.combining(letter)).encode("ascii", "replace")
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return re.sub(r"[\x00-\x1f\x7f]", " ", plain).encode("ascii", "replace")
 
 
 def _hundredths(decibels: float | None) -> int:
