@@ -71,6 +71,12 @@ class PluginFailed(UnisonError):
     code = "plugin_failed"
 
 
+class LibraryFailed(UnisonError):
+    """The folder of takes cannot be read or written: it is gone, full, or not the user's."""
+
+    code = "library_failed"
+
+
 class DeviceFailed(UnisonError):
     """An audio device could not be opened or stopped working."""
 
