@@ -100,11 +100,11 @@ def si_sdr(made: Wave, wanted: Wave) -> float:
     return float(10 * np.log10((target @ target + 1e-12) / (error @ error + 1e-12)))
 
 
-def log_mel(wave: Wave, rate: int) -> NDArray[np.float64]:
-    """Mel magnitudes [frames, 64] in dB; a frame takes 1024 samples, the next starts 256 later."""
+def log_mel(wave: Wave, rate: int, mels: int = _MELS) -> NDArray[np.float64]:
+    """Mel magnitudes [frames, mels] in dB; a frame takes 1024 samples, the next starts 256 later."""
     padded = np.pad(wave, (0, max(0, _WINDOW - len(wave))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP] * np.hanning(_WINDOW)
-    return np.asarray(20 * np.log10(np.maximum(np.abs(np.fft.rfft(frames)) @ mel_filters(rate, _WINDOW, _MELS), 1e-9)))
+    return np.asarray(20 * np.log10(np.maximum(np.abs(np.fft.rfft(frames)) @ mel_filters(rate, _WINDOW, mels), 1e-9)))
 
 
 def distance(
