@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -42,11 +43,12 @@ def estimate(scores: Sequence[Score], seed: int = 0) -> Estimate:
     """
     table = np.array(scores, dtype=np.float64).reshape(-1, 2)
     drawn = np.random.default_rng(seed).integers(len(table), size=(_RESAMPLES, len(table)))
-    with np.errstate(invalid="ignore"):
-        amounts, weights = table[drawn].sum(axis=1).T
-        low, high = np.nanpercentile(amounts / np.where(weights > 0, weights, np.nan), (2.5, 97.5))
-        total, weight = table.sum(axis=0)
-    return Estimate(float(total / weight) if weight else float("nan"), float(low), float(high), len(table))
+    amounts, weights = table[drawn].sum(axis=1).T
+    amount, weight = table.sum(axis=0)
+    if not weight:
+        return Estimate(math.nan, math.nan, math.nan, len(table))
+    low, high = np.percentile(amounts[weights > 0] / weights[weights > 0], (2.5, 97.5))
+    return Estimate(float(amount / weight), float(low), float(high), len(table))
 
 
 def pronounced(text: str) -> list[str]:
@@ -179,12 +181,13 @@ def pitch(wave: Wave, rate: int) -> float:
     correlation = np.fft.irfft(np.abs(spectrum) ** 2)[:, :size]
     # A longer lag sees fewer products.
     correlation = correlation / (correlation[:, :1] + 1e-12) / (1 - np.arange(size) / size)
-    lags = np.arange(rate // 350, rate // 70)
-    peaks = correlation[:, lags]
+    shortest, longest = rate // 350, rate // 70
+    here, before, after = (correlation[:, shortest + by : longest + by] for by in (0, -1, 1))
+    peaks = np.where((here >= before) & (here >= after), here, 0.0)
     best = peaks.max(axis=1, initial=0.0)
     voiced = best >= 0.5
     if not voiced.any():
         return 0.0
     # Of several peaks nearly as high the first is the period, the others its multiples.
-    period = lags[(peaks[voiced] >= 0.9 * best[voiced, None]).argmax(axis=1)]
+    period = shortest + (peaks[voiced] >= 0.9 * best[voiced, None]).argmax(axis=1)
     return float(np.median(rate / period))
