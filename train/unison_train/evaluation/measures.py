@@ -72,8 +72,8 @@ FLOORS: dict[Task, str] = {
     "voice_clone": "another person's recording of another line",
     "speech_and_sound": "what the model made for another request",
     "timeline": "what the model made for another request",
-    "scene_edit": "the source as it is",
-    "speech_edit": "the source as it is",
+    "scene_edit": "the source as it is; outside the edit, what the model made for another request",
+    "speech_edit": "the source as it is; outside the edit, what the model made for another request",
     "denoise": "the source as it is",
 }
 """What the floor of a task is."""

@@ -95,11 +95,15 @@ def words_understood(said: str, wanted: Sequence[str], heard: str) -> Score:
 
 
 def si_sdr(made: Wave, wanted: Wave) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., ICASSP 2019), of waves of one length."""
+    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., ICASSP 2019), between -60 and 60.
+
+    Both waves are of one length. It follows the phase, so a decoder that does not keep it is far below 0.
+    """
     made, wanted = (np.asarray(wave - wave.mean(), np.float64) for wave in (made, wanted))
     target = wanted * (made @ wanted) / (wanted @ wanted + 1e-12)
     error = made - target
-    return float(10 * np.log10((target @ target + 1e-12) / (error @ error + 1e-12)))
+    ratio = (target @ target + 1e-12) / (error @ error + 1e-12)
+    return float(np.clip(10 * np.log10(ratio), -60.0, 60.0))
 
 
 def log_mel(wave: Wave, rate: int, mels: int = _MELS) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from unison_engine.engine import Synthesizer
 from unison_train.evaluation.items import Task, read_items
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import MEASURES, Scores, judge
-from unison_train.evaluation.metrics import Estimate, estimate
+from unison_train.evaluation.metrics import Estimate, distance, estimate
 from unison_train.evaluation.scenes import Scene, Stage
 
 CONTENDERS = ("floor", "model", "autoencoder", "reference")
@@ -97,15 +97,19 @@ def evaluate(
     judged = []
     for index, scene in enumerate(tqdm(scenes, desc=f"{task}: judging", disable=None)):
         waves = {"model": made[index]}
+        after = (index + 1) % len(scenes)
         if bounds:
-            other = (index + 1) % len(scenes)
             waves = {
-                "floor": _floor(scene, scenes[other], made[other]),
+                "floor": _floor(scene, scenes[after], made[after]),
                 **waves,
                 "autoencoder": _through_autoencoder(synthesizer, scene.target),
                 "reference": scene.target,
             }
-        judged.append(Judged(scene, waves, {name: judge(scene, wave, panel) for name, wave in waves.items()}))
+        scores = {name: judge(scene, wave, panel) for name, wave in waves.items()}
+        if bounds and "kept" in scores["floor"]:
+            # The source keeps everything; it takes another scene to be far from this one.
+            scores["floor"]["kept"] = distance(made[after], scene.target, scene.rate, scene.changed)
+        judged.append(Judged(scene, waves, scores))
     return Section(task, judged)
 
 
