@@ -37,7 +37,7 @@ class FakePanel(Panel):
     """Hears the words of whichever recording it hears, by its spectrum's fingerprint; voices are mean spectra."""
 
     def __init__(self) -> None:
-        super().__init__(Path("nowhere"))
+        super().__init__(Path("no corpus"))
         self.known: list[tuple[NDArray[np.float32], str]] = []
 
     def words(self, wave: Wave) -> dict[str, str]:
@@ -47,6 +47,9 @@ class FakePanel(Panel):
     def voice(self, wave: Wave) -> NDArray[np.float32]:
         spectrum = np.abs(np.fft.rfft(wave, 32_768))[:8192].reshape(256, -1).mean(axis=1)
         return np.asarray(spectrum / (np.linalg.norm(spectrum) + 1e-9), dtype=np.float32)
+
+    def gender(self, wave: Wave) -> str:
+        return "female"
 
     def quality(self, wave: Wave) -> float:
         return 3.0

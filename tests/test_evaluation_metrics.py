@@ -15,7 +15,6 @@ from unison_train.evaluation.metrics import (
     estimate,
     event_f1,
     onset_error,
-    pitch,
     si_sdr,
     word_errors,
     words_understood,
@@ -98,15 +97,6 @@ def test_a_gain_is_a_distance_and_what_changed_can_be_left_out() -> None:
     assert elsewhere.amount == 0 and 0 < elsewhere.weight < apart.weight
     assert distance(made, wanted, RATE).amount > 0
     assert distance(made, wanted, RATE, [(0.0, 2.0)]).weight == 0
-
-
-@pytest.mark.parametrize("hertz", [90.0, 120.0, 210.0, 300.0])
-def test_the_pitch_of_a_buzz_is_its_frequency_and_noise_has_none(hertz: float) -> None:
-    time = np.arange(RATE) / RATE
-    buzz = sum(np.sin(2 * np.pi * hertz * n * time) / n for n in range(1, 8))
-    assert pitch(np.asarray(buzz, np.float32), RATE) == pytest.approx(hertz, rel=0.02)
-    assert pitch(noise(1.0), RATE) == 0.0
-    assert pitch(np.zeros(RATE, np.float32), RATE) == 0.0
 
 
 def test_a_value_is_a_ratio_of_sums_and_its_interval_a_bootstrap() -> None:

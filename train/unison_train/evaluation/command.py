@@ -33,7 +33,7 @@ def run_evaluation(
     """
     for task in tasks:
         read_items(task, items)  # A wrong name must not be found out after minutes.
-    synthesizer, panel = Synthesizer.open(bundle, threads or None), Panel(cache)
+    synthesizer, panel = Synthesizer.open(bundle, threads or None), Panel(corpus, cache)
     stage = Stage(corpus, synthesizer.layout)
     folder = out or Path("runs") / f"evaluation-{synthesizer.bundle.name}"
     report, page = Report(synthesizer.bundle, steps, guidance, panel), Page(folder)

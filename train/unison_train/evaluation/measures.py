@@ -25,15 +25,11 @@ from unison_train.evaluation.metrics import (
     energy_onsets,
     event_f1,
     onset_error,
-    pitch,
     si_sdr,
     word_errors,
     words_understood,
 )
 from unison_train.evaluation.scenes import Scene
-
-# Between the deepest women's voices and the highest men's.
-_WOMEN_FROM_HZ = 160.0
 
 Scores = dict[str, Score]
 
@@ -52,7 +48,7 @@ MEASURES = {
     "wer_base": Measure("word error rate, Whisper base", "%", "lower"),
     "wer_tiny": Measure("word error rate, Whisper tiny.en", "%", "lower"),
     "held_out": Measure("held-out words understood", "%", "higher"),
-    "gender": Measure("right gender, by pitch", "%", "higher"),
+    "gender": Measure("right gender", "%", "higher"),
     "similarity": Measure("likeness of the voice", "", "higher"),
     "quality": Measure("DNSMOS", "", "higher"),
     "background": Measure("background heard", "%", "higher"),
@@ -92,8 +88,7 @@ def _text_to_audio(scene: Scene, wave: Wave, panel: Panel) -> Scores:
 
 def _text_to_speech(scene: Scene, wave: Wave, panel: Panel) -> Scores:
     asked, heard = _new_line(scene), _heard(wave, scene)
-    hertz = pitch(heard, RATE)
-    right = hertz > 0 and (hertz >= _WOMEN_FROM_HZ) == (asked.gender == "female")
+    right = panel.gender(heard) == asked.gender
     return {**_spoken(asked.text, heard, panel), "gender": Score(right), "quality": Score(panel.quality(heard))}
 
 

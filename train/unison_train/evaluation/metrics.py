@@ -86,10 +86,7 @@ def words_understood(said: str, wanted: Sequence[str], heard: str) -> Score:
         return Score(0, len(places))
     (alignment,) = jiwer.process_words(" ".join(reference), " ".join(hypothesis)).alignments
     right = {
-        index
-        for chunk in alignment
-        if chunk.type == "equal"
-        for index in range(chunk.ref_start_idx, chunk.ref_end_idx)
+        index for chunk in alignment if chunk.type == "equal" for index in range(chunk.ref_start_idx, chunk.ref_end_idx)
     }
     return Score(len(places & right), len(places))
 
@@ -113,9 +110,7 @@ def log_mel(wave: Wave, rate: int, mels: int = _MELS) -> NDArray[np.float64]:
     return np.asarray(20 * np.log10(np.maximum(np.abs(np.fft.rfft(frames)) @ mel_filters(rate, _WINDOW, mels), 1e-9)))
 
 
-def distance(
-    made: Wave, wanted: Wave, rate: int, changed: Sequence[tuple[float, float]] = ()
-) -> Score:
+def distance(made: Wave, wanted: Wave, rate: int, changed: Sequence[tuple[float, float]] = ()) -> Score:
     """Mean absolute difference of two log-mel spectrograms in dB, each floored 60 dB below the wanted one's maximum.
 
     Frames that touch a stretch of `changed`, in seconds, are left out; the weight is the number of the others.
@@ -131,9 +126,7 @@ def distance(
     return Score(float(np.abs(first - second)[kept].mean(axis=1).sum()), int(kept.sum()))
 
 
-def event_f1(
-    heard: Sequence[tuple[str, float]], wanted: Sequence[tuple[str, float]], tolerance: float = 0.25
-) -> Score:
+def event_f1(heard: Sequence[tuple[str, float]], wanted: Sequence[tuple[str, float]], tolerance: float = 0.25) -> Score:
     """F1 of events (kind, onset in seconds), as 2 hits over all events of both lists.
 
     A hit is an event of the right kind whose onset is within the tolerance; each event is used once, nearest first.
@@ -167,31 +160,3 @@ def energy_onsets(wave: Wave, rate: int, below: float = -35.0, pause: float = 0.
     loud = np.flatnonzero(energy > energy.max() * 10 ** (below / 10))
     first = np.concatenate([[True], np.diff(loud) > round(pause * 100)])
     return [float(at) * hop / rate for at in loud[first]]
-
-
-def pitch(wave: Wave, rate: int) -> float:
-    """Median fundamental in Hz of the voiced 40 ms frames, by normalised autocorrelation between 70 and 350 Hz; or 0.
-
-    A frame is voiced if it is within 25 dB of the loudest and its autocorrelation has a peak of at least 0.5.
-    """
-    size, hop = round(0.04 * rate), round(0.01 * rate)
-    if len(wave) < size:
-        return 0.0
-    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::hop].astype(np.float64)
-    frames = frames - frames.mean(axis=1, keepdims=True)
-    energy = np.square(frames).sum(axis=1)
-    frames = frames[energy > energy.max() * 10**-2.5] if energy.any() else frames[:0]
-    spectrum = np.fft.rfft(frames, 2 * size)
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[:, :size]
-    # A longer lag sees fewer products.
-    correlation = correlation / (correlation[:, :1] + 1e-12) / (1 - np.arange(size) / size)
-    shortest, longest = rate // 350, rate // 70
-    here, before, after = (correlation[:, shortest + by : longest + by] for by in (0, -1, 1))
-    peaks = np.where((here >= before) & (here >= after), here, 0.0)
-    best = peaks.max(axis=1, initial=0.0)
-    voiced = best >= 0.5
-    if not voiced.any():
-        return 0.0
-    # Of several peaks nearly as high the first is the period, the others its multiples.
-    period = shortest + (peaks[voiced] >= 0.9 * best[voiced, None]).argmax(axis=1)
-    return float(np.median(rate / period))

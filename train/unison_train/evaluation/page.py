@@ -24,6 +24,18 @@ _SHOWN = 6
 """Requests of a task that are open to the eye; the others are behind a line to click on."""
 _MARGIN = 0.12
 
+HEADLINES = {
+    "text_to_audio": "event",
+    "text_to_speech": "wer_base",
+    "voice_clone": "similarity",
+    "speech_and_sound": "wer_base",
+    "timeline": "event_f1",
+    "scene_edit": "added",
+    "speech_edit": "wer_base",
+    "denoise": "quality",
+}
+"""The one measure of a task that is shown at the head of the page."""
+
 ABOUT = {
     "text_to_audio": "A sound from a caption.",
     "text_to_speech": "A line in a described voice; every sentence has a word that no training clip holds.",
@@ -34,6 +46,14 @@ ABOUT = {
     "speech_edit": "Speech in a scene is inserted, rewritten or deleted; the scene stays.",
     "denoise": "The background is taken away from speech.",
 }
+
+
+_LEGEND = (
+    '<span class="bar"><u style="left:9.7%"></u><u style="left:90.3%"></u><s style="left:70%"></s>'
+    '<em style="left:30%;width:22%"></em><b style="left:41%"></b></span> From the floor, at the left, to real clips, at '
+    "the right: the model with its interval, and a ring for real clips through the model's own autoencoder. A click on "
+    "a spectrogram plays it."
+)
 
 
 class Heard(NamedTuple):
@@ -54,22 +74,30 @@ class Page:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sections: dict[str, str] = {}
+        self._glance: dict[str, str] = {}
         (folder / "sounds").mkdir(parents=True, exist_ok=True)
 
     def add(self, section: Section) -> None:
         """Write the sounds and spectrograms of a task, and its part of the page."""
         cards = [self._card(one) for one in section.judged]
+        table, headline = section.table(), HEADLINES[section.task]
+        self._glance[section.task] = (
+            f'<tr><th><a href="#{section.task}">{_words(section.task)}</a></th>'
+            f"<td>{escape(heading(MEASURES[headline]))}</td>{_cell(table[headline]['model'], MEASURES[headline], 'model')}"
+            f"<td>{_bar(table[headline])}</td></tr>"
+        )
         rest = "".join(cards[_SHOWN:])
         more = f"<details><summary>{len(cards) - _SHOWN} more</summary>{rest}</details>" if rest else ""
         self._sections[section.task] = (
             f'<section id="{section.task}"><h2>{_words(section.task)}</h2>'
-            f"<p>{ABOUT[section.task]} Floor: {FLOORS[section.task]}.</p>{_table(section.table())}"
+            f"<p>{ABOUT[section.task]} Floor: {FLOORS[section.task]}.</p>{_table(table)}"
             f"{''.join(cards[:_SHOWN])}{more}</section>"
         )
 
     def write(self, report: Report) -> Path:
         """Write the page; returns its path."""
         links = "".join(f'<a href="#{task}">{_words(task)}</a>' for task in TASKS if task in self._sections)
+        glance = "".join(self._glance[task] for task in TASKS if task in self._glance)
         name = escape(report.head["bundle"])
         page = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
@@ -77,7 +105,8 @@ class Page:
             f"<style>{(_HERE / 'page.css').read_text(encoding='utf-8')}</style></head><body>"
             f"<header><h1>{name}</h1><p>{escape(report.conditions()).replace('`', '')} "
             f"{report.head['date']}.</p></header><nav>{links}</nav>"
-            f"<main>{''.join(self._sections[task] for task in TASKS if task in self._sections)}</main>"
+            f'<main><table class="glance"><tbody>{glance}</tbody></table><p class="legend">{_LEGEND}</p>'
+            f"{''.join(self._sections[task] for task in TASKS if task in self._sections)}</main>"
             f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script></body></html>"
         )
         (self._folder / "index.html").write_text(page, encoding="utf-8")
@@ -120,7 +149,7 @@ def _player(sound: Heard, longest: float) -> str:
     return (
         f'<figure style="--long:{sound.seconds / longest:.3f}"><button aria-label="play {sound.title}">'
         f'<img src="{sound.file}.png" alt="spectrogram" loading="lazy"><i></i></button>'
-        f'<figcaption>{sound.title} <span>{sound.seconds:.1f} s</span></figcaption>'
+        f"<figcaption>{sound.title} <span>{sound.seconds:.1f} s</span></figcaption>"
         f'<audio src="{sound.file}.ogg" preload="none"></audio></figure>'
     )
 
@@ -163,5 +192,7 @@ def _bar(row: dict[str, Estimate]) -> str:
 
 
 def _scored(score: Score, measure: Measure) -> str:
+    if measure.unit == "%" and score.weight == 1:
+        return "yes" if score.amount else "no"
     unit = f" {measure.unit}" * bool(measure.unit)
     return number(score.amount / score.weight, measure) + unit

@@ -91,9 +91,7 @@ def evaluate(
         UnknownAsset: a reading, a wheel or the tagger's weights are missing.
     """
     scenes = [stage.scene(item) for item in read_items(task, items)]
-    made = [
-        _made(synthesizer, scene, steps, guidance) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)
-    ]
+    made = [_made(synthesizer, scene, steps, guidance) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)]
     judged = []
     for index, scene in enumerate(tqdm(scenes, desc=f"{task}: judging", disable=None)):
         waves = {"model": made[index]}

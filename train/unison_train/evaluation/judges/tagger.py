@@ -50,9 +50,7 @@ class TaggerNetwork(nn.Module):
         self.context = nn.Conv1d(64 * MELS // 16, 128, 3, padding=1)
         self.output = nn.Conv1d(128, kinds, 1)
         self.register_buffer("taper", torch.hann_window(WINDOW), persistent=False)
-        self.register_buffer(
-            "filters", torch.from_numpy(mel_filters(RATE, WINDOW, MELS)).float(), persistent=False
-        )
+        self.register_buffer("filters", torch.from_numpy(mel_filters(RATE, WINDOW, MELS)).float(), persistent=False)
         self.taper: Tensor
         self.filters: Tensor
 
