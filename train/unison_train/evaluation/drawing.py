@@ -1,4 +1,4 @@
-"""How `items.jsonl` was drawn: `python -m unison_train.evaluation.drawing CORPUS`, from a corpus as `corpus build` makes it.
+"""How `items.jsonl` was drawn: `python -m unison_train.evaluation.drawing CORPUS`, from a corpus of `corpus build`.
 
 Signal-to-noise ratios are those at which UNISON was tested (arXiv 2605.31530): -3 to 3 dB in edits of sounds, 0 dB for
 speech over a background, 10 dB for speech in a scene.

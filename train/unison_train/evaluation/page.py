@@ -1,4 +1,4 @@
-"""One page to look through and listen to: a folder with an HTML file, sounds and spectrograms, and nothing from afar."""
+"""A page to look through and listen to: a folder with an HTML file, sounds and spectrograms, nothing from afar."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ ABOUT = {
 
 _LEGEND = (
     '<span class="bar"><u style="left:9.7%"></u><u style="left:90.3%"></u><s style="left:70%"></s>'
-    '<em style="left:30%;width:22%"></em><b style="left:41%"></b></span> From the floor, at the left, to real clips, at '
-    "the right: the model with its interval, and a ring for real clips through the model's own autoencoder. A click on "
+    '<em style="left:30%;width:22%"></em><b style="left:41%"></b></span> From the floor, at the left, to real clips, '
+    "at the right: the model with its interval, and a ring for real clips through the model's own autoencoder. A click on "
     "a spectrogram plays it."
 )
 
@@ -80,11 +80,11 @@ class Page:
     def add(self, section: Section) -> None:
         """Write the sounds and spectrograms of a task, and its part of the page."""
         cards = [self._card(one) for one in section.judged]
-        table, headline = section.table(), HEADLINES[section.task]
+        table = section.table()
+        headline, row = MEASURES[HEADLINES[section.task]], table[HEADLINES[section.task]]
         self._glance[section.task] = (
             f'<tr><th><a href="#{section.task}">{_words(section.task)}</a></th>'
-            f"<td>{escape(heading(MEASURES[headline]))}</td>{_cell(table[headline]['model'], MEASURES[headline], 'model')}"
-            f"<td>{_bar(table[headline])}</td></tr>"
+            f"<td>{escape(heading(headline))}</td>{_cell(row['model'], headline, 'model')}<td>{_bar(row)}</td></tr>"
         )
         rest = "".join(cards[_SHOWN:])
         more = f"<details><summary>{len(cards) - _SHOWN} more</summary>{rest}</details>" if rest else ""
@@ -187,7 +187,8 @@ def _bar(row: dict[str, Estimate]) -> str:
     return (
         f'<div class="bar"><u style="left:{place(floor):.1f}%"></u><u style="left:{place(real):.1f}%"></u>'
         f'<s style="left:{place(row["autoencoder"].value):.1f}%"></s>'
-        f'<em style="left:{left:.1f}%;width:{right - left:.1f}%"></em><b style="left:{place(model.value):.1f}%"></b></div>'
+        f'<em style="left:{left:.1f}%;width:{right - left:.1f}%"></em>'
+        f'<b style="left:{place(model.value):.1f}%"></b></div>'
     )
 
 

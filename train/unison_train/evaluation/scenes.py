@@ -15,7 +15,7 @@ from unison_engine.layout import LatentLayout
 from unison_engine.prompts import Event
 from unison_train.corpus.foley.catalogue import CATALOGUE
 from unison_train.corpus.manifest import read_manifest
-from unison_train.evaluation.items import Item, Part, SoundStem, SpeechStem, Stem
+from unison_train.evaluation.items import Item, Part, SoundStem, Stem
 from unison_train.evaluation.judges.tagger_training import variant
 
 _PEAK = 0.99
@@ -69,7 +69,7 @@ class Stage:
             if stem.part != "kept"
         )
         if item.task == "voice_clone":
-            (reference, source), (_, target) = stems.items()
+            source, target = stems.values()
             source = rms_normalise(cut_reference(source, self._layout.sample_rate))
             return self._of(item, target, source, changed)
         if item.instruction:
