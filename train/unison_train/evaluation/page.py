@@ -50,9 +50,9 @@ ABOUT = {
 
 _LEGEND = (
     '<span class="bar"><u style="left:9.7%"></u><u style="left:90.3%"></u><s style="left:70%"></s>'
-    '<em style="left:30%;width:22%"></em><b style="left:41%"></b></span> From the floor, at the left, to real clips, '
-    "at the right: the model with its interval, and a ring for real clips through the model's own autoencoder. A click on "
-    "a spectrogram plays it."
+    '<em style="left:30%;width:22%"></em><b style="left:41%"></b></span> From the floor, at the left, to real clips: '
+    "the model with its interval, and a ring for real clips through the model's own autoencoder. "
+    "A click on a spectrogram plays it."
 )
 
 

@@ -37,7 +37,7 @@ _BRIEF = 3
 
 
 class TaggerNetwork(nn.Module):
-    """Convolutions over time and frequency, then over time; 0.17 million parameters."""
+    """Convolutions over time and frequency, then over time; 0.15 million parameters."""
 
     def __init__(self, kinds: int = len(KINDS)) -> None:
         super().__init__()
