@@ -89,7 +89,7 @@ class Oracle:
 
 
 @dataclass(frozen=True)
-class Noise(NoiseSynthesizer, Oracle):  # type: ignore[misc]  # whose run is that of the noise
+class Noise(NoiseSynthesizer, Oracle):
     """Tones and noise, whatever is asked for."""
 
 

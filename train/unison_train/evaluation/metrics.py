@@ -96,9 +96,9 @@ def si_sdr(made: Wave, wanted: Wave) -> float:
 
     Both waves are of one length. It follows the phase, so a decoder that does not keep it is far below 0.
     """
-    made, wanted = (np.asarray(wave - wave.mean(), np.float64) for wave in (made, wanted))
-    target = wanted * (made @ wanted) / (wanted @ wanted + 1e-12)
-    error = made - target
+    heard, clean = (np.asarray(wave - wave.mean(), np.float64) for wave in (made, wanted))
+    target = clean * (heard @ clean) / (clean @ clean + 1e-12)
+    error = heard - target
     ratio = (target @ target + 1e-12) / (error @ error + 1e-12)
     return float(np.clip(10 * np.log10(ratio), -60.0, 60.0))
 

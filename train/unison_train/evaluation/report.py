@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unison_engine.engine import BundleIdentity
-from unison_train.evaluation.items import fingerprint
+from unison_train.evaluation.items import Task, fingerprint
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import FLOORS, MEASURES, Measure
 from unison_train.evaluation.metrics import Estimate
@@ -37,7 +37,7 @@ class Report:
             "requests": fingerprint(),
             "tagger": panel.tagger,
         }
-        self.tables: dict[str, dict[str, dict[str, Estimate]]] = {}
+        self.tables: dict[Task, dict[str, dict[str, Estimate]]] = {}
         self.tasks: dict[str, Any] = {}
 
     def add(self, section: Section) -> None:

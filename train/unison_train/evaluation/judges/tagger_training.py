@@ -80,7 +80,7 @@ def train_tagger(corpus: Path, out: Path, recipe: TaggerRecipe = TaggerRecipe())
         logits = network(log_mel)[..., : wanted.shape[2]]
         loss = F.binary_cross_entropy_with_logits(logits, wanted) * len(KINDS)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
