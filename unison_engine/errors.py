@@ -59,6 +59,12 @@ class ModelMissing(UnisonError):
     code = "model_missing"
 
 
+class EngineFailed(UnisonError):
+    """TensorRT could not read a graph or build an engine of it."""
+
+    code = "engine_failed"
+
+
 class PluginFailed(UnisonError):
     """A plugin could not be loaded or raised while it handled a request."""
 

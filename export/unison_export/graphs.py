@@ -16,12 +16,14 @@ from torch.export import Dim
 
 from unison_engine.bundle import Graph, TensorSpec
 from unison_engine.runtime.text import MAX_PHONES
+from unison_export.precision import narrow
 from unison_export.weights import HALVED, record_weights
 from unison_train.checkpoint import Checkpoint
 from unison_train.model.modulation import BLOCK_PARTS, FINAL_PARTS
 
-# Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32.
-OPSET = 20
+# Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32. From opset 23 on
+# attention is one node, for which TensorRT-RTX has kernels in bfloat16 and float16 alone.
+OPSET, NARROW_OPSET = 20, 23
 _DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
 
 
@@ -37,13 +39,17 @@ class Export:
     output_shape: tuple[str | int, ...]
 
 
-def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
+def export_graphs(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype = torch.float32) -> dict[str, Graph]:
     """Write every graph but the text encoder's to a folder; returns their descriptions.
 
     Weight matrices are stored as float16 and cast to float32 when a runtime loads the graph; round them with
-    `round_weights` first, so that nothing is lost here.
+    `round_weights` first, so that nothing is lost here. With a narrower `dtype` the layers that `narrow` chooses keep
+    their weights and compute in it, which is how TensorRT is told a precision.
     """
-    return {name: _write(name, export, folder) for name, export in _exports(checkpoint).items()}
+    if dtype is torch.float32:
+        return {name: _write(name, export, folder) for name, export in _exports(checkpoint).items()}
+    exports = _exports(narrow(checkpoint, dtype))
+    return {name: _write_narrow(name, export, folder) for name, export in exports.items()}
 
 
 @torch.no_grad()
@@ -129,6 +135,17 @@ class _Method(nn.Module):
 
 
 def _write(name: str, export: Export, folder: Path) -> Graph:
+    model = _model(export, OPSET)
+    record_weights(model, export.network)
+    halve_weights(model)
+    return _save(model, name, export, folder, "float16")
+
+
+def _write_narrow(name: str, export: Export, folder: Path) -> Graph:
+    return _save(_model(export, NARROW_OPSET), name, export, folder, "as computed")
+
+
+def _model(export: Export, opset: int) -> onnx.ModelProto:
     with warnings.catch_warnings():
         # Inputs that share a free size share its name, which the exporter finds worth a warning each time.
         warnings.filterwarnings("ignore", "# The axis name")
@@ -138,20 +155,21 @@ def _write(name: str, export: Export, folder: Path) -> Graph:
             dynamic_shapes={"inputs": export.free},
             input_names=list(export.inputs),
             output_names=[export.output],
-            opset_version=OPSET,
+            opset_version=opset,
             dynamo=True,
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
-    record_weights(model, export.network)
-    halve_weights(model)
+    return program.model_proto
+
+
+def _save(model: onnx.ModelProto, name: str, export: Export, folder: Path, weights: str) -> Graph:
     onnx.checker.check_model(model)
     file = f"{name}.onnx"
     onnx.save(model, folder / file)
     inputs = {value.name: _spec(value) for value in model.graph.input}
     output = TensorSpec(dtype="float32", shape=export.output_shape)
-    return Graph(file=file, inputs=inputs, outputs={export.output: output}, weights="float16")
+    return Graph(file=file, inputs=inputs, outputs={export.output: output}, weights=weights)
 
 
 def halve_weights(model: onnx.ModelProto) -> None:
