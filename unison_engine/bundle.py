@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
+from unison_engine.runtime.text import MAX_TOKENS, Padding
 from unison_engine.runtime.weights import WeightRecipe
 
 FORMAT_VERSION = 2
@@ -45,16 +46,21 @@ class Clock(_Strict):
 
 
 class Text(_Strict):
-    """How prompts are read: tokenizer file, system turn, clock, and the recipe of the language model's weights.
+    """How prompts are read: tokenizer file, exchange, clock, and the recipe of the language model's weights.
 
-    With `phones`, spoken words go to the graph `fusion` as phones and are left out of what the language model reads.
+    `system`, `answer`, `window` and `padding` are those of `unison_engine.runtime.text.Template`. Without a recipe the
+    weights lie in the bundle. With `phones`, spoken words go to the graph `fusion` as phones and are left out of what
+    the language model reads.
     """
 
     tokenizer: str
-    system: str
+    system: str | None
+    answer: str = ""
+    window: int = MAX_TOKENS
+    padding: Padding = "right"
     clock: Clock | None
     phones: bool = False
-    weights: WeightRecipe
+    weights: WeightRecipe | None = None
 
 
 class Sampling(_Strict):
@@ -71,19 +77,21 @@ class Layout(_Strict):
     hop: int
     channels: int
     max_seconds: float
+    whole_grid: bool = False
 
 
 class Manifest(_Strict):
     """`bundle.json`. `card` is the model card: data, licences, hours, limits; free in form, for people to read.
 
     `graphs` has the entries text_encoder, fusion, modulation, step, vae_encoder and vae_decoder; `files` the SHA-256 of
-    each file.
+    each file. `dither` is the magnitude below which samples of a source are replaced by noise of that deviation.
     """
 
     format: int
     name: str
     licence: str
     layout: Layout
+    dither: float = 0.0
     blocks: int
     text: Text
     sampling: Sampling

@@ -19,7 +19,7 @@ from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.sampler import euler, guided, schedule
 from unison_engine.runtime.session import Session, physical_cores
-from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
+from unison_engine.runtime.text import PromptTokenizer, PromptTokens, Template, TextClock, phones
 from unison_engine.runtime.weights import materialise
 
 PEAK = 0.99
@@ -105,13 +105,12 @@ class Synthesizer:
     ) -> Latent:
         """Everything of `run` before the decoder: the latent [1, C, T]."""
         tell = progress or (lambda _: None)
-        samples = self.layout.samples(conditioning.seconds)
-        frames = self.layout.frames(samples)
+        samples, frames = self.layout.grid(self.layout.samples(conditioning.seconds))
         tell(Progress("text", 0, 1))
         text = self.text(conditioning.prompt, conditioning.lines)
         tell(Progress("source", 0, 1))
         mask = mask_frames(conditioning.mask, frames, self._source_samples(conditioning), samples)
-        source = self.source_latent(conditioning, frames, mask)
+        source = self.source_latent(conditioning, frames, mask, seed)
         noise = np.random.default_rng(seed).standard_normal((1, self.layout.channels, frames), dtype=np.float32)
         defaults = self._bundle.manifest.sampling
         count = defaults.steps if steps is None else steps
@@ -141,13 +140,19 @@ class Synthesizer:
         self._prompts.move_to_end(read)
         return self._prompts[read]
 
-    def source_latent(self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32]) -> Latent:
-        """Latent of the source [1, C, T]; zeros without one, and behind a reference."""
+    def source_latent(
+        self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32], seed: int = 0
+    ) -> Latent:
+        """Latent of the source [1, C, T]; zeros without one, and behind a reference. `seed` is that of the dither."""
         if conditioning.source is None:
             return np.zeros((1, self.layout.channels, frames), dtype=np.float32)
-        wave = np.zeros((1, frames * self.layout.hop), dtype=np.float32)
+        whole = self.layout.samples(self.layout.max_seconds) if self.layout.whole_grid else frames * self.layout.hop
+        wave = np.zeros((1, whole), dtype=np.float32)
         heard = conditioning.source[: wave.shape[1]]
         wave[0, : len(heard)] = heard
+        if dither := self._bundle.manifest.dither:
+            noise = np.random.default_rng(seed).standard_normal(wave.shape, dtype=np.float32)
+            wave = np.where(np.abs(wave) < dither, np.float32(dither) * noise, wave)
         latent: Latent = self.vae_encoder(wave=wave)
         return latent * (mask == Mask.REFERENCE) if conditioning.mask is Mask.REFERENCE else latent
 
@@ -184,15 +189,15 @@ class Synthesizer:
         """Prompt to token ids and positions."""
         text = self._bundle.manifest.text
         clock = None if text.clock is None else TextClock(**text.clock.model_dump())
-        return PromptTokenizer(
-            Tokenizer.from_file(str(self._bundle.folder / text.tokenizer)), clock, text.phones, text.system
-        )
+        template = Template(text.system, text.answer, text.window, text.padding)
+        file = Tokenizer.from_file(str(self._bundle.folder / text.tokenizer))
+        return PromptTokenizer(file, clock, text.phones, template)
 
     @cached_property
     def language_model(self) -> Session:
-        """Graph `text_encoder`, beside its assembled weights."""
-        graph = self._bundle.graph("text_encoder")
-        data = materialise(self._bundle.manifest.text.weights, graph.with_suffix(".data").name)
+        """Graph `text_encoder`, with its assembled weights where the bundle does not hold them."""
+        graph, recipe = self._bundle.graph("text_encoder"), self._bundle.manifest.text.weights
+        data = None if recipe is None else materialise(recipe, graph.with_suffix(".data").name)
         return Session(graph, self._threads, data)
 
     @cached_property

@@ -20,7 +20,7 @@ from unison_engine.runtime.engines import (
     engine_folder,
     load_engine,
 )
-from unison_export.graphs import export_graphs
+from unison_export.graphs import export_narrow_graphs
 from unison_export.tensorrt.builder import build_engine
 from unison_export.tensorrt.library import load_library
 from unison_export.tensorrt.profiles import shape_profiles
@@ -99,5 +99,5 @@ def _graph_files(bundle: Bundle, graphs: dict[str, Graph], precision: Precision,
     if precision == "float32":
         return {name: bundle.graph(name) for name in graphs}
     dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
-    exported = export_graphs(read_checkpoint(bundle), scratch, dtype)
+    exported = export_narrow_graphs(read_checkpoint(bundle), scratch, dtype)
     return {name: scratch / exported[name].file for name in graphs}

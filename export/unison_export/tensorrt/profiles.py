@@ -42,10 +42,15 @@ def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> li
         "p": (2, 64, MAX_PHONES),
         "s": (2, 64, tokens),
     }
-    if not any("t" in str(size) for spec in graph.inputs.values() for size in spec.shape):
+    if not {"noisy", "latent", "wave"} & graph.inputs.keys():
         return [_profile(graph, sizes)]
-    starts = [_FEWEST_FRAMES, *(end + 1 for end in ends[:-1])]
-    return [_profile(graph, sizes | {"t": (a, b, b)}) for a, b in zip(starts, ends, strict=True)]
+    profiles = []
+    for start, end in zip([_FEWEST_FRAMES, *(end + 1 for end in ends[:-1])], ends, strict=True):
+        frames = {"t": (start, end, end)}
+        if "wave" in graph.inputs:  # Of a model of a whole grid its length is a name of its own.
+            frames["n"] = (layout.hop * start, layout.hop * end, layout.hop * end)
+        profiles.append(_profile(graph, sizes | frames))
+    return profiles
 
 
 def _profile(graph: Graph, sizes: Sizes) -> dict[str, ShapeRange]:
