@@ -65,6 +65,12 @@ class BackendFailed(UnisonError):
     code = "backend_failed"
 
 
+class EngineFailed(UnisonError):
+    """TensorRT could not read a graph or build an engine of it."""
+
+    code = "engine_failed"
+
+
 class PluginFailed(UnisonError):
     """A plugin could not be loaded or raised while it handled a request."""
 
