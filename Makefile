@@ -34,7 +34,7 @@ format: .venv/ready
 	$(RUN) ruff format .
 
 bench: .venv/ready
-	$(UV) sync -q --frozen --inexact --group dev --group demo --group bench
+	$(UV) sync -q --frozen --inexact --group dev --group demo
 	for script in benchmarks/bench_*.py; do $(RUN) python $$script || exit 1; done
 
 .venv/ready:

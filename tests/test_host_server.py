@@ -52,7 +52,7 @@ def test_job_runs_from_ack_to_a_take_on_disk(host: LiveHost, client: OscClient) 
     done = client.until("/unison/done")
     assert done[:3] == [RUN, 7, job]
     path, seconds, rate, channels, asset, seed, lufs = done[3:]
-    assert (seconds, rate, channels, seed) == (1.5, 24_000, 1, 42)
+    assert (seconds, rate, channels, seed) == (1.5, 48_000, 1, 42)
     assert soundfile.info(path).subtype == "PCM_24"
     take = host.library.get(asset)
     assert take.path == Path(path) and take.recipe.seed == 42 and take.recipe.task == "text_to_audio"
@@ -263,6 +263,8 @@ def test_a_take_is_the_source_of_an_edit(host: LiveHost, client: OscClient) -> N
     client.send("/unison/run/scene_edit", 61, asset, "Add rain.", "out", "door in the rain.wav")
     path, seconds = client.until("/unison/done")[3:5]
     assert seconds == 1.25 and Path(path) == host.library.folder / "door in the rain.wav"
+    recipe = host.library.get("door in the rain").recipe
+    assert recipe.parent == recipe.request["source"] == asset
 
 
 def test_lists_end_with_their_count(client: OscClient) -> None:

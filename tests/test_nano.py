@@ -14,12 +14,13 @@ from tests.live_host import LiveHost, OscClient
 from unison_engine.bundle import Bundle
 from unison_engine.cli import _open_bundle
 from unison_engine.engine import Engine
+from unison_engine.takes import TakeLibrary
 from unison_plugins import demo
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[LiveHost]:
-    with LiveHost(functools.partial(_open_bundle, "nano"), tmp_path / "served") as live:
+    with LiveHost(functools.partial(_open_bundle, "nano", "onnxruntime"), tmp_path / "served") as live:
         yield live
 
 
@@ -38,15 +39,15 @@ def test_the_demo_makes_seven_sounds_and_tells_what_each_took(
     assert [row[0] for row in rows] == list(demo.REQUESTS)
     for task, seconds, taken, factor, path in rows:
         wave, rate = soundfile.read(path)
-        assert Path(path).stem == task and rate == 24_000
+        assert Path(path).stem == task and rate == 48_000
         assert len(wave) / rate == pytest.approx(float(seconds), abs=0.01)
         assert float(factor) == pytest.approx(float(taken) / float(seconds), rel=0.1, abs=0.02)
         assert np.sqrt(np.mean(wave**2)) > 0.005, f"{task} is silent"
-        assert Path(path).with_suffix(".json").is_file()
+        assert TakeLibrary(tmp_path).get(task).recipe.task == task
 
 
 def test_same_request_and_seed_same_samples_in_process_and_over_osc(host: LiveHost, tmp_path: Path) -> None:
-    engine = Engine.open("nano", tmp_path / "here")
+    engine = Engine.open("nano", tmp_path / "here", "onnxruntime")
     here = engine.run("text_to_audio", prompt="a bell rings", seconds=1.5, seed=42, steps=8)
     with OscClient(host.port) as client:
         client.send("/unison/run/text_to_audio", 1, "a bell rings", 1.5, "seed", 42, "steps", 8)

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, Padding
-from unison_engine.runtime.weights import WeightRecipe
+from unison_engine.runtime.weights import WeightRecipe, materialise
 
 FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
@@ -61,13 +62,6 @@ class Text(_Strict):
     clock: Clock | None
     phones: bool = False
     weights: WeightRecipe | None = None
-
-
-class Sampling(_Strict):
-    """Defaults of the sampler."""
-
-    steps: int
-    guidance: float
 
 
 class Layout(_Strict):
@@ -145,16 +139,28 @@ class Bundle:
         """File of a graph."""
         return self.folder / self.manifest.graphs[name].file
 
-    def verify(self) -> None:
-        """Hash every file.
+    def external_data(self, graph: str) -> Path | None:
+        """Weights of a graph that the bundle does not hold, assembled at first use; None where it holds them.
+
+        Raises:
+            ModelMissing: see `materialise`.
+        """
+        recipe = self.manifest.text.weights
+        if graph != "text_encoder" or recipe is None:
+            return None
+        return materialise(recipe, self.graph(graph).with_suffix(".data").name)
+
+    def verify(self, *names: str) -> None:
+        """Hash every file, or those that are named.
 
         Raises:
             ModelMissing: a file is not the one that was exported.
         """
-        for name, expected in self.manifest.files.items():
-            if file_hash(self.folder / name) != expected:
+        for name in names or self.manifest.files:
+            if file_hash(self.folder / name) != self.manifest.files[name]:
                 raise ModelMissing(
-                    f"{self.folder / name} is damaged: its SHA-256 is not {expected[:12]}…; fetch it again."
+                    f"{self.folder / name} is damaged: its SHA-256 is not {self.manifest.files[name][:12]}…; "
+                    "fetch it again."
                 )
 
 

@@ -16,7 +16,9 @@ from typing import Any
 import click
 
 from unison_engine.audio import read_audio
-from unison_engine.engine import Engine, Progress, Synthesizer, default_library, engine_version
+from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
+from unison_engine.doctor import examine
+from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
@@ -26,12 +28,6 @@ from unison_engine.tasks import Parameter, Task, parameters
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}
 
-_bundle = click.option("--bundle", default="nano", show_default=True, help="Bundle, by name or folder.")
-_library = click.option(
-    "--library",
-    type=click.Path(path_type=Path),
-    help="Folder of takes.  [default: Unison in your music folder]",
-)
 _device = click.option("--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]")
 
 
@@ -62,15 +58,18 @@ def run_group() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=7770, show_default=True, help="UDP port; 0 takes any free one.")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
-@_bundle
-@_library
+@bundle_option
+@backend_option
+@library_option
 @_device
-def serve(host: str, port: int, verbose: bool, bundle: str, library: Path | None, device: str | None) -> None:
+def serve(
+    host: str, port: int, verbose: bool, bundle: str, backend: str | None, library: Path | None, device: str | None
+) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
-    open_synthesizer = functools.partial(_open_bundle, bundle)
-    takes = TakeLibrary(library or default_library())
-    asyncio.run(serve_until_stopped(open_synthesizer, takes, open_output(device), host, port))
+    open_synthesizer = functools.partial(_open_bundle, bundle, backend)
+    kept = TakeLibrary(library or default_library())
+    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port))
 
 
 @cli.command()
@@ -93,6 +92,31 @@ def devices() -> None:
         click.echo(f"{mark} {device.name}  ({device.api}, {device.channels} channels, {device.rate:g} Hz)")
 
 
+@cli.command()
+@click.argument("bundle", default="nano")
+@click.option("--seconds", default=5.0, show_default=True, help="Length of the sound.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the matrix products.  [default: all cores]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@backend_option
+def bench(bundle: str, seconds: float, threads: int | None, as_json: bool, backend: str | None) -> None:
+    """Measure every part of a bundle on every backend, side by side."""
+    # Imported here, so that what needs no inference runtime starts sooner.
+    from unison_engine.bench import bench as measure
+
+    report = measure(bundle, seconds, backend, threads)
+    click.echo(report.model_dump_json(indent=1) if as_json else report.markdown())
+
+
+@cli.command()
+def doctor() -> None:
+    """Tell what this machine has, which backends work and why others do not, and what would be faster."""
+    for line in examine(load_registry()):
+        click.echo(line)
+
+
+cli.add_command(takes)
+
+
 def main() -> None:
     """Entry point; an error that the user can mend ends as one line and exit status 1."""
     try:
@@ -110,13 +134,14 @@ def _task_command(task: Task[Any]) -> click.Command:
     own = [
         click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
         click.option("--play", is_flag=True, help="Play the sound when it is ready."),
-        _bundle,
-        _library,
+        bundle_option,
+        backend_option,
+        library_option,
         _device,
     ]
     for decorate in reversed(own):
         command = decorate(command)
-    command.params.sort(key=lambda option: option.name in {"bundle", "library", "device"})
+    command.params.sort(key=lambda option: option.name in {"bundle", "backend", "library", "device"})
     return command
 
 
@@ -142,23 +167,18 @@ def _run(
     output: Path | None,
     play: bool,
     bundle: str,
+    backend: str | None,
     library: Path | None,
     device: str | None,
     **arguments: object,
 ) -> None:
-    engine = Engine.open(bundle, library)
-    with click.progressbar(length=1000, label=task, file=sys.stderr) as bar:
-
-        def advance(progress: Progress) -> None:
-            bar.update(max(0, 1000 * progress.step // progress.steps - bar.pos))
-
-        given = {name: value for name, value in arguments.items() if value is not None}
+    engine = Engine.open(bundle, library, backend)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    with progress_bar(task) as advance:
         take = engine.run(task, progress=advance, **given)
-    path = take.path
     if output:
-        shutil.copyfile(path, output)
-        path = output
-    click.echo(f"{path}  {take.seconds:.2f} s  {take.lufs:.1f} LUFS  seed {take.recipe.seed}")
+        shutil.copyfile(take.path, output)
+    click.echo(told(take, output or take.path))
     if play:
         _play(take.path, device)
 
@@ -191,8 +211,8 @@ async def serve_until_stopped(
         await server.stopped.wait()
 
 
-def _open_bundle(bundle: str) -> Synthesizer:
+def _open_bundle(bundle: str, backend: str | None = None) -> Synthesizer:
     # Called in the worker, the one process that loads the inference runtime.
     from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
 
-    return BundleSynthesizer.open(bundle)
+    return BundleSynthesizer.open(bundle, backend=backend)

@@ -59,10 +59,28 @@ class ModelMissing(UnisonError):
     code = "model_missing"
 
 
+class BackendFailed(UnisonError):
+    """A backend is not installed, does not work on this machine, or failed to load or run a graph."""
+
+    code = "backend_failed"
+
+
+class EngineFailed(UnisonError):
+    """TensorRT could not read a graph or build an engine of it."""
+
+    code = "engine_failed"
+
+
 class PluginFailed(UnisonError):
     """A plugin could not be loaded or raised while it handled a request."""
 
     code = "plugin_failed"
+
+
+class LibraryFailed(UnisonError):
+    """The folder of takes cannot be read or written: it is gone, full, or not the user's."""
+
+    code = "library_failed"
 
 
 class DeviceFailed(UnisonError):
