@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tests.language_models import SYSTEM, save_omni
 from unison_engine import conditioning
-from unison_engine.runtime.sampler import schedule
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_train.model.config import PRESETS
 from unison_train.model.official import official_shapes
@@ -94,9 +94,9 @@ def step_seconds(bundle: Path, threads: int) -> Iterator[float]:
     mask = conditioning.mask_frames(request.mask, frames, 0, frames)
     source = synthesizer.source_latent(request, frames, mask)
     noisy = np.random.default_rng(0).standard_normal(source.shape, dtype=np.float32)
-    times = schedule(5)[:-1].tolist()
-    velocity = synthesizer.velocity(synthesizer.text(request.prompt), source, mask, 4.5, times)
-    for number, moment in enumerate(times):
+    sampling = Sampling(steps=5, guidance=4.5)
+    velocity = synthesizer.velocity(synthesizer.text(request.prompt), source, mask, sampling)
+    for number, moment in enumerate(sampling.grid()[:-1].tolist()):
         started = time.perf_counter()
         velocity(noisy, moment)
         if number:

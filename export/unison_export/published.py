@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Graph, Layout, Manifest, Sampling, Text, file_hash
+from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Graph, Layout, Manifest, Text, file_hash
 from unison_engine.errors import BadArguments, ModelMissing
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import Padding
 from unison_export.graphs import Export, audio_exports, network_exports
 from unison_export.mapped import write_mapped
