@@ -15,10 +15,15 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from unison_engine.engine import Synthesizer
+from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.playback import NullOutput
+from unison_engine.host.replies import SENT, Reply, expected_tags
 from unison_engine.host.server import Server
+from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
 
+SPACE = AddressSpace(load_registry())
+FIXED = {sent.address for sent in SENT}
 PATIENCE = 60.0  # Seconds; only a failing test waits this long.
 
 
@@ -101,6 +106,7 @@ class OscClient:
         packet = self.socket.recv(65536)
         assert len(packet) < 1024
         received = OscMessage(packet)
+        assert_declared(packet, received)
         self.seen.append((received.address, received.params))
         return self.seen[-1]
 
@@ -119,6 +125,17 @@ class OscClient:
         answer = self.until(reply, "/unison/fail")
         assert self.seen[-1][0] == reply, answer
         return answer
+
+
+def assert_declared(packet: bytes, received: OscMessage) -> None:
+    """Every message that any test receives has the arguments that the reference tells."""
+    if not received.address.startswith("/unison/"):
+        return
+    known = SPACE.commands.get(str(received.params[0]) if received.params else "")
+    answers = {command.reply.address: command.reply for command in SPACE.commands.values()}
+    reply = answers[received.address] if received.address not in FIXED else known.reply if known else Reply()
+    tags = packet[packet.index(b",") + 1 :].split(b"\0")[0].decode()
+    assert tags == expected_tags(received.address, reply), (received.address, received.params)
 
 
 def message(address: str, *arguments: object) -> bytes:

@@ -92,11 +92,11 @@ def test_same_request_and_seed_give_the_same_samples_in_process_and_over_osc(
         ),
         ("/unison/run/json", (3, "text_to_audio", "{"), "bad_args", "JSON cannot be read"),
         ("/unison/run/json", (3, "text_to_audio", "[]"), "bad_args", "give an object"),
-        ("/unison/run/json", (3, "text_to_audio"), "bad_args", "1 arguments came"),
+        ("/unison/run/json", (3, "text_to_audio"), "bad_args", "'arguments' is missing"),
         ("/unison/run/json", (3, "sing", "{}"), "unknown_task", "text_to_audio"),
         ("/unison/run/*", (3, "rain"), "unknown_address", "pattern"),
         ("/unison/job/cancel", (3, "job-999999"), "unknown_job", "job-999999"),
-        ("/unison/job/cancel", (3,), "bad_args", "the job"),
+        ("/unison/job/cancel", (3,), "bad_args", "'job' is missing"),
         ("/unison/notify", (3, 1, 99_999), "bad_args", "65535"),
     ],
 )
@@ -289,6 +289,31 @@ def test_notify_sends_replies_to_another_port_and_tells_of_jobs(host: LiveHost, 
         client.send("/unison/notify", 82, 0)
         client.send("/unison/ping", 83)
         assert client.until("/unison/pong")[0] == 83
+
+
+def test_a_client_chooses_its_types_and_how_much_progress_it_gets(client: OscClient) -> None:
+    client.send("/unison/option", 84, "progress_hz", 0)
+    assert client.until("/unison/fail")[2] == "bad_args" and "/unison/notify" in client.seen[-1][1][3]
+    client.ask("/unison/notify", 85, 1, 0, "")
+    assert client.ask("/unison/option", 86, "progress_hz", 0)[1] == 86
+    client.seen.clear()
+    client.ask(RUN, 87, "rain", 1.0)
+    assert [address for address, _ in client.seen] == ["/unison/ack", "/unison/done"]
+    client.send("/unison/option", 88, "wide_types", 1)
+    assert b",shs" in client.socket.recv(1024)
+    client.send("/unison/option", 89, "wide_types", 0)
+    assert client.until("/unison/done")[1] == 89
+    client.ask("/unison/notify", 90, 0)
+
+
+def test_what_comes_in_is_told_to_who_subscribed_to_the_log(client: OscClient) -> None:
+    client.ask("/unison/notify", 100, 1, 0, "log")
+    client.ask("/unison/trace", 101, 3)
+    client.send("/unison/ping", 102)
+    told = [client.until("/unison/event/log")[1] for _ in range(2)]
+    assert told == ["/unison/ping 102", message("/unison/ping", 102).hex(" ", 4)]
+    client.ask("/unison/trace", 103, 0)
+    client.ask("/unison/notify", 104, 0)
 
 
 def test_replies_of_engines_are_never_answered(client: OscClient) -> None:

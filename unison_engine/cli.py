@@ -20,8 +20,9 @@ from unison_engine.engine import Engine, Progress, Synthesizer, default_library,
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
+from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
-from unison_engine.tasks import Parameter, Task, parameters
+from unison_engine.tasks import Task
 
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}

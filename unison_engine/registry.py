@@ -12,7 +12,8 @@ import pluggy
 
 from unison_engine import hooks
 from unison_engine.errors import UnknownTask
-from unison_engine.tasks import Task, parameters
+from unison_engine.schema import parameters
+from unison_engine.tasks import Task
 
 
 @dataclass(frozen=True)

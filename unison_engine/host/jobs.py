@@ -9,6 +9,7 @@ from typing import Any
 
 from unison_engine.errors import QueueFull, UnisonError, UnknownJob
 from unison_engine.host.calls import Call
+from unison_engine.host.osc import Message
 from unison_engine.takes import Take
 from unison_engine.tasks import Request, Task
 
@@ -49,6 +50,8 @@ class Job:
         cancel_wished: someone asked for its end; the worker has yet to notice.
         take: the finished sound.
         error: why it failed.
+        ack: what told its caller that it was accepted.
+        parent: the job that this one is made from; empty where there is none.
     """
 
     id: str
@@ -64,6 +67,8 @@ class Job:
     cancel_wished: bool = False
     take: Take | None = None
     error: UnisonError | None = None
+    ack: Message | None = None
+    parent: str = ""
 
     @property
     def eta(self) -> float:
@@ -82,7 +87,7 @@ class JobQueue:
     jobs: dict[str, Job] = field(default_factory=dict)
     _count: int = 0
 
-    def add(self, task: Task[Any], request: Request, call: Call) -> Job:
+    def add(self, task: Task[Any], request: Request, call: Call, parent: str = "") -> Job:
         """Enter a new job.
 
         Raises:
@@ -91,7 +96,7 @@ class JobQueue:
         if len(self.waiting) >= self.limit:
             raise QueueFull(f"{self.limit} jobs are waiting already; try again later, or cancel some.")
         self._count += 1
-        job = Job(f"job-{self._count}", task, request, call)
+        job = Job(f"job-{self._count}", task, request, call, parent=parent)
         # Stable: a new job goes behind its equals.
         place = next(
             (i for i, other in enumerate(self.waiting) if other.request.priority < request.priority),
