@@ -377,9 +377,10 @@ def test_a_taken_port_is_told_at_the_start(host: LiveHost, tmp_path: Path) -> No
         asyncio.run(serve())
 
 
-def test_only_this_machine_is_served(tmp_path: Path) -> None:
-    with pytest.raises(BadArguments, match="127"):
-        Server(open_fast, TakeLibrary(tmp_path), NullOutput(), host="0.0.0.0")
+def test_other_machines_are_served_with_a_token_alone(tmp_path: Path) -> None:
+    for token in (None, "short"):
+        with pytest.raises(BadArguments, match="UNISON_TOKEN"):
+            Server(open_fast, TakeLibrary(tmp_path), NullOutput(), host="0.0.0.0", token=token)
 
 
 @pytest.mark.skipif(not (shutil.which("oscsend") and shutil.which("oscdump")), reason="liblo-tools is not installed")

@@ -72,7 +72,7 @@ class Command(Generic[A]):
             BadArguments: an argument is missing, unknown, of the wrong type or out of range.
             UnisonError: what the command itself raises.
         """
-        asked = self.arguments.read(self.address, self.named(call.arguments), {"find": host.library.find})
+        asked = self.arguments.read(self.address, self.named(call.arguments), {"find": host.finder(call)})
         return self.run(host, call, asked)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from unison_engine.host.agenda import Agenda
@@ -32,6 +34,7 @@ class Host:
         agenda: timed messages.
         reports: tells clients how their jobs go.
         stopped: set to end the server.
+        token: what lines from other machines give first; None where nothing but this machine is served.
         trace: how much is logged of what comes in, 0 to 3.
         malformed: packets that could not be read so far.
         started: `time.monotonic` when the host began.
@@ -46,10 +49,15 @@ class Host:
     agenda: Agenda
     reports: JobReports
     stopped: asyncio.Event
+    token: str | None = None
     trace: int = 0
     malformed: int = 0
     started: float = field(default_factory=time.monotonic)
     peak_load: float = 0.0
+
+    def finder(self, call: Call) -> Callable[[str], Path]:
+        """Finds the recordings that a call names; other machines name takes only, and no file of this one."""
+        return self.library.find if call.source.local else lambda take: self.library.get(take).path
 
     def submit(self, call: Call, task: Task[Any], request: Request, parent: str = "") -> Message:
         """Queue a job for a call, which is then owed one more answer; returns its ack.

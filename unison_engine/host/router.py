@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 
-from unison_engine.errors import UnisonError
+from unison_engine.errors import NotAllowed, UnisonError
 from unison_engine.host import osc
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.calls import Call, CallBook, failure
 from unison_engine.host.context import Host
 from unison_engine.host.osc import Message
 from unison_engine.host.peers import Peer
+from unison_engine.host.session import AUTH
 from unison_engine.host.task_commands import RUN_JSON, json_object
 from unison_engine.host.trace import trace
 
@@ -35,19 +36,30 @@ class Router:
         try:
             messages = osc.decode(packet)
         except UnisonError as error:
-            self._host.malformed += 1
-            self._host.clients.send(failure(error), source)
+            self.refuse(error, source)
             return
-        if self._host.trace:
+        if self._host.trace and source.admitted:  # Else a token may be in it.
             trace(self._host.trace, packet, messages)
         for message in messages:
-            if message.at is None or message.at <= time.time() or self._plays(message):
+            if not source.admitted and message.address != AUTH:
+                self._refuse(NotAllowed(f"this line is closed until {AUTH} has brought the token."), message, source)
+            elif message.at is None or message.at <= time.time() or self._plays(message):
                 self.run(message, source)
-                continue
-            try:
-                self._host.agenda.add(message.at, message, source)
-            except UnisonError as error:
-                self._refuse(error, message, source)
+            else:
+                self._wait(message, message.at, source)
+        if not source.admitted:
+            source.close()
+
+    def refuse(self, error: UnisonError, source: Peer) -> None:
+        """Answer what could not be read; from a line that was not admitted nothing more is heard."""
+        self._host.malformed += 1
+        self._host.clients.send(failure(error), source)
+        if not source.admitted:
+            source.close()
+
+    def forget(self, source: Peer) -> None:
+        """The line is closed: nobody listens there any more."""
+        self._host.clients.drop(source)
 
     def run(self, message: Message, source: Peer) -> None:
         """Run one message now."""
@@ -69,6 +81,12 @@ class Router:
             told = f"{type(error).__name__}: {error}; the server's log has the details, report them."
             answer = [call.fail(UnisonError(told))]
         self._calls.answer(call, answer)
+
+    def _wait(self, message: Message, at: float, source: Peer) -> None:
+        try:
+            self._host.agenda.add(at, message, source)
+        except UnisonError as error:
+            self._refuse(error, message, source)
 
     def _plays(self, message: Message) -> bool:
         """Whether a message asks for a sound to be played: it is made now and played at its bundle's time."""

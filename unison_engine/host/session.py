@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from unison_engine.engine import engine_version
-from unison_engine.errors import BadArguments
+from unison_engine.errors import BadArguments, NotAllowed
 from unison_engine.host.calls import Call
 from unison_engine.host.clients import LEASE_SECONDS, MAX_CLIENTS
 from unison_engine.host.commands import AnyCommand, Command, Nothing
@@ -19,6 +20,7 @@ from unison_engine.host.replies import Reply
 from unison_engine.schema import Fixed, Schema
 
 API = 1
+AUTH = "/unison/auth"
 
 
 class Notify(Schema):
@@ -31,6 +33,12 @@ class Notify(Schema):
         Fixed(),
     ] = 0
     topics: Annotated[str, Field(description="Events that are wanted, such as `job log`."), Fixed()] = "job"
+
+
+class Auth(Schema):
+    """Arguments of /unison/auth."""
+
+    token: Annotated[str, Field(description="The token that the host was started with."), Fixed()]
 
 
 class Option(Schema):
@@ -104,6 +112,13 @@ def _notify(host: Host, call: Call, asked: Notify) -> list[Message]:
     return [call.done(client.number, MAX_CLIENTS, LEASE_SECONDS)]
 
 
+def _auth(host: Host, call: Call, asked: Auth) -> list[Message]:
+    if host.token and not secrets.compare_digest(asked.token.encode(), host.token.encode()):
+        raise NotAllowed("the token is not the one that the host was started with.")
+    call.source.admit()
+    return [call.done()]
+
+
 def _option(host: Host, call: Call, asked: Option) -> list[Message]:
     options = host.clients.options(call.source)
     if options is None:
@@ -161,6 +176,7 @@ COMMANDS: tuple[AnyCommand, ...] = (
         _notify,
         Reply(fields="i client, i max_clients, f lease_s"),
     ),
+    Command(AUTH, "Opens a line from another machine; its first message.", Auth, _auth),
     Command("/unison/option", "Sets how a registered client is talked to.", Option, _option),
     Command("/unison/clearSched", "Forgets the timed messages.", Nothing, _clear_scheduled, Reply(fields="i removed")),
     Command("/unison/trace", "Sets how much is logged of what comes in.", Trace, _trace),

@@ -62,7 +62,7 @@ def _run(task: Task[Any], host: Host, call: Call, request: Request) -> list[Mess
 
 def _run_json(host: Host, call: Call, asked: RunJson) -> list[Message]:
     task = host.registry.task(asked.task)
-    return _run(task, host, call, task.parse(json_object(asked.arguments), host.library.find))
+    return _run(task, host, call, task.parse(json_object(asked.arguments), host.finder(call)))
 
 
 def _task_list(host: Host, call: Call, asked: Nothing) -> list[Message]:
