@@ -52,12 +52,18 @@ class Client:
 
 
 class ClientBook:
-    """Registered clients by where they send from."""
+    """Registered clients by where they send from, and who listens to which address.
+
+    Attributes:
+        latest: what was published last at each address.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start empty; `clock` gives seconds."""
         self._clock = clock
+        self.latest: dict[str, Message] = {}
         self._clients: dict[Peer, Client] = {}
+        self._listeners: dict[str, set[Peer]] = {}
         self._count = 0
 
     def register(self, source: Peer, port: int, topics: frozenset[str]) -> Client:
@@ -89,6 +95,8 @@ class ClientBook:
         """Forget a client and every other that listens where it does."""
         listens = self._clients[source].listens if source in self._clients else source
         self._clients = {s: c for s, c in self._clients.items() if s != source and c.listens != listens}
+        for listeners in self._listeners.values():
+            listeners.discard(source)
 
     def renew(self, source: Peer) -> None:
         """The client sent something: extend its lease."""
@@ -106,10 +114,24 @@ class ClientBook:
         for peer in self.destinations(source):
             peer.send(encode(message, self._wide(peer)))
 
-    def publish(self, topic: str, message: Message) -> None:
-        """Send an event to all who asked for its topic."""
-        for peer in self.subscribers(topic):
+    def listen(self, address: str, peer: Peer) -> None:
+        """What is published at an address goes to this peer as well."""
+        self._listeners.setdefault(address, set()).add(peer)
+
+    def ignore(self, address: str, peer: Peer) -> None:
+        """It does no longer."""
+        self._listeners.get(address, set()).discard(peer)
+
+    def publish(self, message: Message, topic: str = "") -> None:
+        """Send an event to all who asked for its topic or listen to its address."""
+        self.latest[message.address] = message
+        for peer in {*self.subscribers(topic), *self._listeners.get(message.address, ())}:
             peer.send(encode(message, self._wide(peer)))
+
+    def unpublish(self, address: str) -> None:
+        """Nothing comes from this address any more."""
+        self.latest.pop(address, None)
+        self._listeners.pop(address, None)
 
     def destinations(self, source: Peer) -> list[Peer]:
         """Where replies to this peer go.

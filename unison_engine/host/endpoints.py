@@ -9,6 +9,7 @@ from typing import Any
 
 from unison_engine.errors import BadArguments
 from unison_engine.host.connection import Connection
+from unison_engine.host.discovery import Announcement
 from unison_engine.host.peers import UdpPeer
 from unison_engine.host.router import Router
 from unison_engine.host.web import Web, is_loopback
@@ -28,7 +29,7 @@ class Endpoints:
         address: host and port they are bound to.
     """
 
-    def __init__(self, router: Router, host: str, port: int, token: str | None) -> None:
+    def __init__(self, router: Router, web: Web, host: str, port: int, token: str | None) -> None:
         """Prepare to listen; port 0 takes any free one. Away from loopback a token is needed, on it none is asked for.
 
         Raises:
@@ -42,7 +43,8 @@ class Endpoints:
             )
         self.address = ("127.0.0.1" if host == "localhost" else host, port)
         self._router = router
-        self._web = Web(router, None if self._loopback else token)
+        self._web = web
+        self._announcement: Announcement | None = None
         self._connections: set[Connection] = set()
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
@@ -58,15 +60,20 @@ class Endpoints:
         for left in reversed(range(tries)):
             try:
                 await self._bind()
-                return
+                break
             except OSError as error:
                 await self._unbind()
                 if not left:
                     told = f"cannot listen on {self.address[0]}:{self.address[1]} ({error}); choose another port."
                     raise BadArguments(told) from error
+        if not self._loopback:
+            self._announcement = Announcement(*self.address)
+            await self._announcement.open()
 
     async def close(self) -> None:
         """Close the sockets, and the lines that are open when what was sent is out."""
+        if self._announcement:
+            await self._announcement.close()
         await self._unbind()
         for connection in list(self._connections):
             connection.close()

@@ -24,6 +24,18 @@ class OneJob(Schema):
     job: JobName
 
 
+class CancelAll(Schema):
+    """Arguments of /unison/job/cancel_all."""
+
+    mine: Annotated[bool, Field(description="1 for the jobs of this client alone, 0 for all."), Fixed()] = True
+
+
+class Prioritise(OneJob):
+    """Arguments of /unison/job/priority."""
+
+    priority: Annotated[int, Field(ge=-100, le=100, description="Higher goes first in the queue."), Fixed()]
+
+
 class List(Schema):
     """Arguments of /unison/job/list."""
 
@@ -36,6 +48,21 @@ class List(Schema):
 
 def _cancel(host: Host, call: Call, asked: OneJob) -> list[Message]:
     return [call.done(host.scheduler.cancel(asked.job).value, job=asked.job)]
+
+
+def _cancel_all(host: Host, call: Call, asked: CancelAll) -> list[Message]:
+    going = [job for job in host.scheduler.queue.jobs.values() if not job.state.final]
+    wanted = [job for job in going if not asked.mine or job.call.source == call.source]
+    for job in wanted:
+        host.scheduler.cancel(job.id)
+    return [call.done(len(wanted))]
+
+
+def _priority(host: Host, call: Call, asked: Prioritise) -> list[Message]:
+    queue = host.scheduler.queue
+    job = queue.get(asked.job)
+    queue.move(job, asked.priority)
+    return [call.done(queue.position(job), job=job.id)]
 
 
 def _query(host: Host, call: Call, asked: OneJob) -> list[Message]:
@@ -54,6 +81,10 @@ def _described(job: Job) -> tuple[str | float, ...]:
 
 COMMANDS: tuple[AnyCommand, ...] = (
     Command("/unison/job/cancel", "Ends a queued or running job.", OneJob, _cancel, Reply(fields="s was")),
+    Command("/unison/job/cancel_all", "Ends many jobs.", CancelAll, _cancel_all, Reply(fields="i count")),
+    Command(
+        "/unison/job/priority", "Moves a waiting job in the queue.", Prioritise, _priority, Reply(fields="i position")
+    ),
     Command("/unison/job/query", "How a job stands or ended.", OneJob, _query, Reply("/unison/item", _DESCRIBED)),
     Command("/unison/job/list", "The jobs that are remembered.", List, _list, Reply("/unison/item", _DESCRIBED)),
 )

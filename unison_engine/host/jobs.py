@@ -41,6 +41,7 @@ class Job:
         task: what to make.
         request: validated, with its seed.
         call: the command that asked for it.
+        priority: higher goes first; at first that of the request.
         state: see `State`.
         stage: what the worker is doing, in a word.
         step: steps done in this stage.
@@ -58,6 +59,7 @@ class Job:
     task: Task[Any]
     request: Request
     call: Call
+    priority: int = 0
     state: State = State.QUEUED
     stage: str = ""
     step: int = 0
@@ -96,13 +98,8 @@ class JobQueue:
         if len(self.waiting) >= self.limit:
             raise QueueFull(f"{self.limit} jobs are waiting already; try again later, or cancel some.")
         self._count += 1
-        job = Job(f"job-{self._count}", task, request, call, parent=parent)
-        # Stable: a new job goes behind its equals.
-        place = next(
-            (i for i, other in enumerate(self.waiting) if other.request.priority < request.priority),
-            len(self.waiting),
-        )
-        self.waiting.insert(place, job)
+        job = Job(f"job-{self._count}", task, request, call, request.priority, parent=parent)
+        self._enqueue(job)
         self.jobs[job.id] = job
         self._forget()
         return job
@@ -114,6 +111,18 @@ class JobQueue:
     def remove(self, job: Job) -> None:
         """Take a waiting job out of the queue."""
         self.waiting.remove(job)
+
+    def move(self, job: Job, priority: int) -> None:
+        """Give a waiting job another priority; it goes behind its new equals.
+
+        Raises:
+            UnknownJob: the job does not wait.
+        """
+        if job not in self.waiting:
+            raise UnknownJob(f"{job.id} does not wait: it is {job.state}; only waiting jobs can be moved.")
+        job.priority = priority
+        self.waiting.remove(job)
+        self._enqueue(job)
 
     def get(self, job_id: str) -> Job:
         """A job, running, waiting or ended.
@@ -128,6 +137,10 @@ class JobQueue:
     def position(self, job: Job) -> int:
         """How many jobs wait in front of a waiting job."""
         return self.waiting.index(job)
+
+    def _enqueue(self, job: Job) -> None:
+        before = (place for place, other in enumerate(self.waiting) if other.priority < job.priority)
+        self.waiting.insert(next(before, len(self.waiting)), job)
 
     def _forget(self) -> None:
         ended = [job.id for job in self.jobs.values() if job.state.final]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.commands import AnyCommand
-from unison_engine.host.replies import SENT
+from unison_engine.host.replies import EVENTS, SENT
 from unison_engine.host.task_commands import RUN_JSON
 from unison_engine.registry import load_registry
 from unison_engine.schema import Parameter, parameters
@@ -33,7 +33,10 @@ def reference() -> str:
         [
             _INTRODUCTION,
             "## What the host sends\n",
-            *_table(("address", "arguments", "when"), ((f"`{s.address}`", f"`{s.fields}`", s.when) for s in SENT)),
+            *_table(
+                ("address", "arguments", "when"),
+                ((f"`{s.address}`", f"`{s.fields}`", s.when) for s in (*SENT, *EVENTS)),
+            ),
             "\nThe dots stand for what each command adds, as told with it.\n",
             "## Tasks\n",
             "All of them take these pairs besides their own.\n",
@@ -64,7 +67,13 @@ def _row(parameter: Parameter) -> tuple[str, ...]:
     default = int(parameter.default) if isinstance(parameter.default, bool) else parameter.default
     shown = "" if default in (None, "") else f"`{default}`"
     place = "fixed" if parameter.fixed else "pair"
-    return place, f"`{parameter.tag} {parameter.name}`", _range(parameter), shown, parameter.description + unit
+    return (
+        place + ", required" * (parameter.required and not parameter.fixed),
+        f"`{parameter.tag} {parameter.name}`",
+        _range(parameter),
+        shown,
+        parameter.description + unit,
+    )
 
 
 def _range(parameter: Parameter) -> str:

@@ -45,8 +45,11 @@ SENT = (
     Sent("/unison/item", "s command, i req, i index, ...", "One entry of a list."),
     Sent("/unison/end", "s command, i req, i count", "A list is complete."),
     Sent("/unison/late", "s command, i req, f seconds_late", "A sound was ready after the time tag of its bundle."),
-    Sent("/unison/event/job", "s job, s task, s state", "To subscribers of `job`: a job is in another state."),
-    Sent("/unison/event/log", "i level, s text", "To subscribers of `log`: a line, and its level in Python."),
+)
+
+EVENTS = (
+    Sent("/unison/event/job", "s job, s task, s state", "To who wants `job`: a job is in another state."),
+    Sent("/unison/event/log", "i level, s text", "To who wants `log`: a line, and its level in Python."),
 )
 
 
@@ -57,5 +60,5 @@ def tags(fields: str) -> str:
 
 def expected_tags(address: str, reply: Reply) -> str:
     """Type tags of a message at `address` that answers the command whose own answer is `reply`."""
-    fixed = next((sent.fields for sent in SENT if sent.address == address), "i req, ...")
+    fixed = next((sent.fields for sent in (*SENT, *EVENTS) if sent.address == address), "i req, ...")
     return tags(fixed) + (tags(reply.fields) if fixed.endswith("...") and reply.address == address else "")

@@ -52,7 +52,7 @@ class JobReports:
                 self._tell(job, last.held)
             job.call.pending -= 1
             self._calls.answer(job.call, [*_late(job), _outcome(job)], instead=job.ack)
-        self._clients.publish("job", Message("/unison/event/job", (job.id, job.task.name, job.state.value)))
+        self._clients.publish(Message("/unison/event/job", (job.id, job.task.name, job.state.value)), "job")
         if job.state.final:
             self._release_syncs(job)
 

@@ -15,11 +15,16 @@ from unison_engine.host.calls import CallBook
 from unison_engine.host.clients import ClientBook
 from unison_engine.host.context import Host
 from unison_engine.host.endpoints import Endpoints
+from unison_engine.host.job_nodes import JobNodes
+from unison_engine.host.jobs import Job
+from unison_engine.host.namespace import Namespace, command_node, event_node
 from unison_engine.host.playback import Output
+from unison_engine.host.replies import EVENTS
 from unison_engine.host.reports import JobReports
 from unison_engine.host.router import Router
 from unison_engine.host.scheduler import Scheduler
 from unison_engine.host.trace import LogEvents
+from unison_engine.host.web import Web, is_loopback
 from unison_engine.host.worker import Worker
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
@@ -56,14 +61,23 @@ class Server:
         self.worker = Worker(open_synthesizer)
         self.output = output
         clients = ClientBook()
+        namespace = Namespace()
         calls = CallBook(clients.send)
         reports = JobReports(clients, calls)
         registry = load_registry()
-        self._scheduler = Scheduler(self.worker, library, output, reports.changed, reports.advanced)
+        self._reports = reports
+        self._job_nodes = JobNodes(namespace, clients)
+        self._scheduler = Scheduler(self.worker, library, output, self._changed, self._advanced)
         self._agenda = Agenda(lambda message, source: self.router.run(message, source))
         context = Host(self._scheduler, registry, library, output, clients, self._agenda, reports, self.stopped, token)
-        self.router = Router(AddressSpace(registry), context, calls)
-        self._endpoints = Endpoints(self.router, host, port, token)
+        space = AddressSpace(registry)
+        self.router = Router(space, context, calls)
+        for command in space.commands.values():
+            namespace.add(command_node(command))
+        for event in EVENTS:
+            namespace.add(event_node(event, clients))
+        web = Web(self.router, clients, namespace, None if is_loopback(host) else token)
+        self._endpoints = Endpoints(self.router, web, host, port, token)
         self._clients = clients
         self._log_events: LogEvents | None = None
         self._jobs: asyncio.Task[None] | None = None
@@ -105,6 +119,14 @@ class Server:
         self._scheduler.stop()
         await self._close()
         await asyncio.gather(self._jobs, return_exceptions=True)
+
+    def _changed(self, job: Job) -> None:
+        self._reports.changed(job)
+        self._job_nodes.changed(job)
+
+    def _advanced(self, job: Job) -> None:
+        self._reports.advanced(job)
+        self._job_nodes.advanced(job)
 
     async def _close(self) -> None:
         if self._log_events:

@@ -26,7 +26,7 @@ def trace(level: int, packet: bytes, messages: list[Message]) -> None:
 class LogEvents(logging.Handler):
     """Hands log records over as /unison/event/log, from whichever thread they come."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, publish: Callable[[str, Message], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, publish: Callable[[Message, str], None]) -> None:
         """`publish` is called on the loop. Debugging is left out: sending may itself be debugged."""
         super().__init__(logging.INFO)
         self._loop = loop
@@ -35,4 +35,4 @@ class LogEvents(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
         message = Message("/unison/event/log", (record.levelno, shorten(record.getMessage())))
-        self._loop.call_soon_threadsafe(self._publish, "log", message)
+        self._loop.call_soon_threadsafe(self._publish, message, "log")

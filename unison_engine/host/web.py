@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from unison_engine.engine import engine_version
+from unison_engine.errors import BadArguments, UnknownAddress
+from unison_engine.host.clients import ClientBook
+from unison_engine.host.namespace import ATTRIBUTES, WATCHED, Json, Namespace
 from unison_engine.host.router import Router
 from unison_engine.host.websocket import WebSocketPeer
 
@@ -17,9 +21,11 @@ from unison_engine.host.websocket import WebSocketPeer
 class Web:
     """Speaks HTTP on connections that are handed to it."""
 
-    def __init__(self, router: Router, token: str | None) -> None:
+    def __init__(self, router: Router, clients: ClientBook, namespace: Namespace, token: str | None) -> None:
         """Packets that come in WebSockets go to `router`. With a token, every request has to show it."""
         self._router = router
+        self._clients = clients
+        self._namespace = namespace
         self._token = token
         self._peers: set[WebSocketPeer] = set()
         application = web.Application()
@@ -49,13 +55,45 @@ class Web:
         self._check_origin(request)
         admitted = self._admitted(request)
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            peer = WebSocketPeer(self._router, request, self._token is None, admitted)
-            self._peers.add(peer)
-            try:
-                return await peer.run()
-            finally:
-                self._peers.discard(peer)
-        raise web.HTTPNotFound
+            return await self._open_websocket(request, admitted)
+        if request.query_string == "HOST_INFO":
+            return self._json(request, self._host_info(request))
+        if not admitted:
+            raise web.HTTPUnauthorized(text="send the token in a header: Authorization: Bearer TOKEN.")
+        try:
+            told = self._namespace.describe(request.path, request.query_string)
+        except UnknownAddress as error:
+            raise web.HTTPNotFound(text=str(error)) from error
+        except BadArguments as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        return web.Response(status=204) if told is None else self._json(request, told)
+
+    async def _open_websocket(self, request: web.Request, admitted: bool) -> web.StreamResponse:
+        local = self._token is None
+        peer = WebSocketPeer(self._router, self._clients, self._namespace, request, local, admitted)
+        self._peers.add(peer)
+        self._namespace.watchers.add(peer)
+        try:
+            return await peer.run()
+        finally:
+            self._namespace.watchers.discard(peer)
+            self._peers.discard(peer)
+
+    def _host_info(self, request: web.Request) -> Json:
+        port = request.get_extra_info("sockname")[1]
+        return {
+            "NAME": f"Unison {engine_version()}",
+            "EXTENSIONS": dict.fromkeys((*sorted(ATTRIBUTES - {"FULL_PATH", "CONTENTS", "TYPE"}), *WATCHED), True),
+            "OSC_PORT": port,
+            "OSC_TRANSPORT": "UDP" if self._token is None else "TCP",
+            "WS_PORT": port,
+        }
+
+    @staticmethod
+    def _json(request: web.Request, body: Json) -> web.Response:
+        # The origin was checked; without this its page could not read the answer.
+        origin = request.headers.get("Origin")
+        return web.json_response(body, headers={"Access-Control-Allow-Origin": origin} if origin else None)
 
     async def _hang_up(self, application: web.Application) -> None:
         for peer in self._peers:
