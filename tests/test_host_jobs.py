@@ -37,7 +37,7 @@ def test_a_full_queue_says_so() -> None:
     queue = JobQueue(limit=2)
     first = add(queue)
     add(queue)
-    with pytest.raises(QueueFull, match="2 jobs"):
+    with pytest.raises(QueueFull, match="2 of 2 jobs"):
         add(queue)
     queue.remove(first)
     add(queue)

@@ -6,6 +6,7 @@ The command line, OSC arguments, OSCQuery nodes, help and the reference are made
 from __future__ import annotations
 
 import difflib
+import functools
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,19 +107,23 @@ class Parameter:
         return {str: "s", float: "f", int: "i", bool: "i"}[self.kind]
 
 
-def parameters(schema: type[Schema]) -> list[Parameter]:
+def parameters(schema: type[Schema]) -> tuple[Parameter, ...]:
     """Fields of a schema: fixed ones first, then its own, then those of its bases."""
-
-    def distance(name: str) -> int:
-        return max(steps for steps, base in enumerate(schema.__mro__) if name in getattr(base, "model_fields", {}))
-
-    described = [_parameter(name, field) for name, field in schema.model_fields.items()]
-    return sorted(described, key=lambda p: (not p.fixed, distance(p.name)))
+    return _parameters(schema)
 
 
 def usage(known: Sequence[Parameter]) -> str:
     """Arguments in one line, such as `s prompt, f seconds, [i seed]`; pairs are in brackets."""
     return ", ".join(f"{p.tag} {p.name}" if p.fixed else f"[{p.tag} {p.name}]" for p in known)
+
+
+@functools.cache  # Read at every command. Behind a function, since for mypy a `type[Any]` is not hashable.
+def _parameters(schema: type[Schema]) -> tuple[Parameter, ...]:
+    def distance(name: str) -> int:
+        return max(steps for steps, base in enumerate(schema.__mro__) if name in getattr(base, "model_fields", {}))
+
+    described = [_parameter(name, field) for name, field in schema.model_fields.items()]
+    return tuple(sorted(described, key=lambda p: (not p.fixed, distance(p.name))))
 
 
 def _parameter(name: str, field: FieldInfo) -> Parameter:

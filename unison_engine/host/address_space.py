@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from unison_engine.errors import UnknownAddress
-from unison_engine.host import job_commands, session, task_commands
+from unison_engine.host import again, job_commands, session, task_commands
 from unison_engine.host.commands import AnyCommand
 from unison_engine.registry import Registry
 
@@ -25,6 +25,7 @@ class AddressSpace:
         known = (
             *session.COMMANDS,
             *job_commands.COMMANDS,
+            *again.COMMANDS,
             *task_commands.run_commands(registry),
             *task_commands.COMMANDS,
         )

@@ -11,6 +11,7 @@ from unison_engine.errors import UnisonError
 from unison_engine.host import osc
 from unison_engine.host.osc import Message
 from unison_engine.host.peers import Peer
+from unison_engine.takes import Take
 
 KEEP_SECONDS = 60.0
 
@@ -59,6 +60,11 @@ class Call:
     def done(self, *details: Value, job: str = "") -> Message:
         """The command succeeded."""
         return Message("/unison/done", (self.command, self.req, job, *details))
+
+    def take(self, take: Take, job: str = "") -> Message:
+        """The take that was made, or asked for."""
+        seed = take.recipe.seed
+        return self.done(str(take.path), take.seconds, take.rate, take.channels, take.id, seed, take.lufs, job=job)
 
     def fail(self, error: UnisonError, job: str = "") -> Message:
         """The command was refused, or failed."""

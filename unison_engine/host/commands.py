@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -41,8 +40,8 @@ class Command(Generic[A]):
     run: Callable[[Host, Call, A], list[Message]]
     reply: Reply = DONE
 
-    @functools.cached_property
-    def parameters(self) -> list[Parameter]:
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
         """Its arguments: fixed ones first, then those given as name-value pairs."""
         return parameters(self.arguments)
 

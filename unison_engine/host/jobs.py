@@ -95,14 +95,22 @@ class JobQueue:
         Raises:
             QueueFull: too many are waiting.
         """
-        if len(self.waiting) >= self.limit:
-            raise QueueFull(f"{self.limit} jobs are waiting already; try again later, or cancel some.")
+        self.check_room(1)
         self._count += 1
         job = Job(f"job-{self._count}", task, request, call, request.priority, parent=parent)
         self._enqueue(job)
         self.jobs[job.id] = job
         self._forget()
         return job
+
+    def check_room(self, count: int) -> None:
+        """See that so many more jobs can wait.
+
+        Raises:
+            QueueFull: they cannot.
+        """
+        if len(self.waiting) + count > self.limit:
+            raise QueueFull(f"{len(self.waiting)} of {self.limit} jobs are waiting; try again later, or cancel some.")
 
     def take_next(self) -> Job | None:
         """The job to run now, out of the queue."""

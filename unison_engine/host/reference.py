@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.commands import AnyCommand
 from unison_engine.host.replies import EVENTS, SENT
-from unison_engine.host.task_commands import RUN_JSON
+from unison_engine.host.task_commands import TAKE
 from unison_engine.registry import load_registry
 from unison_engine.schema import Parameter, parameters
 from unison_engine.tasks import Request
@@ -49,15 +49,15 @@ def reference() -> str:
     )
 
 
-def _section(command: AnyCommand, told: list[Parameter]) -> list[str]:
+def _section(command: AnyCommand, told: Sequence[Parameter]) -> list[str]:
     known = [parameter for parameter in command.parameters if parameter not in told]
     details = f", with `{command.reply.fields}`" if command.reply.fields else ""
-    made = issubclass(command.arguments, Request) or command.address == RUN_JSON
+    made = command.reply is TAKE and command.address != "/unison/job/revert"
     answer = f"Answer: {'`/unison/ack`, then ' if made else ''}`{command.reply.address}`{details}.\n"
     return [f"### `{command.address}`\n", f"{command.summary}\n", *_arguments(known), *([""] if known else []), answer]
 
 
-def _arguments(known: list[Parameter]) -> list[str]:
+def _arguments(known: Sequence[Parameter]) -> list[str]:
     columns = ("", "argument", "range", "default", "meaning")
     return _table(columns, (_row(parameter) for parameter in known)) if known else []
 

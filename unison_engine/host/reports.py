@@ -84,8 +84,7 @@ def _progress(job: Job) -> Message:
 
 def _outcome(job: Job) -> Message:
     if job.state is State.DONE and (take := job.take):
-        details = (str(take.path), take.seconds, take.rate, take.channels, take.id, take.recipe.seed, take.lufs)
-        return job.call.done(*details, job=job.id)
+        return job.call.take(take, job.id)
     if job.state is State.CANCELLED:
         return job.call.cancelled(job.id, State.RUNNING.value if job.started else State.QUEUED.value)
     assert job.error is not None
