@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from unison_engine.audio import Wave
 from unison_engine.errors import UnknownAsset
 from unison_engine.loudness import integrated_lufs
-from unison_engine.tasks import existing_file
+from unison_engine.tasks import existing_file, is_file
 
 MAX_SLUG = 40
 
@@ -128,7 +128,7 @@ class TakeLibrary:
         """
         path = self.folder / f"{take_id}.wav"
         record = path.with_suffix(".json")
-        if path.parent != self.folder or not path.is_file() or not record.is_file():
+        if path.parent != self.folder or not is_file(path) or not record.is_file():
             raise UnknownAsset(
                 f"there is no take {take_id!r} in {str(self.folder)!r}; list the takes to see their ids."
             )
@@ -149,7 +149,7 @@ class TakeLibrary:
             UnknownAsset: it is neither.
         """
         own = self.folder / f"{name}.wav"
-        return own if own.parent == self.folder and own.is_file() else existing_file(name)
+        return own if own.parent == self.folder and is_file(own) else existing_file(name)
 
     def _reserve(self, wish: str | None, recipe: Recipe) -> str:
         stem = wish.removesuffix(".wav") if wish else slug(recipe.prompt) or recipe.task

@@ -21,10 +21,18 @@ from unison_engine.layout import LatentLayout
 from unison_engine.schema import Fixed, IsRecording, Schema, Unit
 
 # What the author of a task needs, from one place.
-__all__ = ["Fixed", "Moment", "Recording", "Request", "Seconds", "Task", "TaskContext", "Text", "Unit", "existing_file"]
+__all__ = ["Fixed", "Moment", "Recording", "Request", "Seconds", "Task", "TaskContext", "Text", "Unit"]
 
 MAX_SEED = 2**31 - 1  # OSC carries a seed as int32.
 MAX_NAME_BYTES = 100  # A reply over UDP carries the name of a take twice.
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file, for paths from outside: too long a name, for one, is no error but no file."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def existing_file(name: str) -> Path:
@@ -33,8 +41,11 @@ def existing_file(name: str) -> Path:
     Raises:
         UnknownAsset: there is no such file.
     """
-    path = Path(name).expanduser().absolute()
-    if not path.is_file():
+    try:
+        path = Path(name).expanduser().absolute()
+    except RuntimeError:  # Of a user that is not there.
+        path = Path(name).absolute()
+    if not is_file(path):
         raise UnknownAsset(f"there is no file {name!r}; give the path of a recording, or the id of a take.")
     return path
 
