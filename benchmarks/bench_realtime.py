@@ -66,8 +66,8 @@ def stages(synthesizer: Synthesizer, runs: int) -> None:
     text = synthesizer.text("[Audio] heavy rain")
     latent = np.random.default_rng(0).standard_normal((1, layout.channels, frames), dtype=np.float32)
     mask = np.zeros(frames, np.float32)
-    guided = synthesizer.velocity(text, np.zeros_like(latent), mask, 3.0)
-    plain = synthesizer.velocity(text, np.zeros_like(latent), mask, 1.0)
+    guided = synthesizer.velocity(text, np.zeros_like(latent), mask, 3.0, [0.5])
+    plain = synthesizer.velocity(text, np.zeros_like(latent), mask, 1.0, [0.5])
     wave = np.zeros((1, frames * layout.hop), np.float32)
     measured: dict[str, Callable[[], object]] = {
         f"language model, {ids.size} tokens": lambda: synthesizer.language_model(input_ids=ids),

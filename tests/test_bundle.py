@@ -31,7 +31,8 @@ def test_an_exported_bundle_opens_and_is_whole(bundle: Path) -> None:
     opened.verify()
     assert opened.manifest.name == "tiny"
     assert opened.layout.frame_rate == 25
-    assert set(opened.manifest.graphs) == {"text_encoder", "fusion", "step", "vae_encoder", "vae_decoder"}
+    graphs = {"text_encoder", "fusion", "modulation", "step", "vae_encoder", "vae_decoder"}
+    assert set(opened.manifest.graphs) == graphs
     assert len(opened.hash) == 64
 
 
@@ -42,7 +43,7 @@ def test_the_manifest_tells_the_tensors_of_every_graph(bundle: Path) -> None:
         assert {value.name for value in model.graph.input} == set(graph.inputs)
         assert {value.name for value in model.graph.output} == set(graph.outputs)
     assert opened.manifest.graphs["step"].inputs["noisy"].shape == ("b", 8, "t")
-    assert opened.manifest.graphs["step"].outputs["velocity"].shape == ("b", 8, "t")
+    assert opened.manifest.graphs["step"].outputs["velocity"].shape == ("b", "g", 8, "t")
 
 
 def test_matrices_are_stored_in_half_the_bytes_and_without_loss(bundle: Path) -> None:
@@ -82,9 +83,10 @@ def test_a_missing_file_is_named(copy: Path) -> None:
         Bundle.open(copy)
 
 
-def test_a_newer_format_asks_for_a_newer_engine(copy: Path) -> None:
-    change(copy, format=2, surprise=True)
-    with pytest.raises(ModelMissing, match="format 2, this engine knows 1; update unison-engine"):
+@pytest.mark.parametrize("found, remedy", [(3, "update unison-engine"), (1, "export the bundle again")])
+def test_another_format_is_refused_with_a_remedy(copy: Path, found: int, remedy: str) -> None:
+    change(copy, format=found, surprise=True)
+    with pytest.raises(ModelMissing, match=f"format {found}, this engine knows 2; {remedy}"):
         Bundle.open(copy)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.vector_checks import FOLDER, backbone, states
-from tests.vectors_io import close, tensors
+from tests.backbone_checks import backbone, states
+from tests.vectors_io import FOLDER, close, tensors
 from unison_engine.errors import BadArguments
 from unison_engine.runtime.text import TextClock
 from unison_train.model.config import PRESETS, DiTConfig
@@ -63,8 +63,8 @@ def test_untrained_output_is_zero_and_source_unseen() -> None:
     # Xavier uniform: bound sqrt(6 / (fan in + fan out)), fans over all channels and the kernel.
     bound = (6 / ((2 * 4 + 1) * 7 + 64 * 7)) ** 0.5
     assert 0.95 * bound < first.weight[:, :4].abs().max() <= bound
-    assert network.time_in.weight.std().item() == pytest.approx(0.02, rel=0.05)
-    assert network.time_out.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert network.modulation.time_in.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert network.modulation.time_out.weight.std().item() == pytest.approx(0.02, rel=0.05)
 
 
 def test_initialisation_follows_the_generator() -> None:
@@ -99,6 +99,28 @@ def test_text_clock_places_tokens_in_time() -> None:
     close(clocked(**batch | {"text_position": torch.zeros(2, 5)}), plain(**batch), 1e-5)
     with pytest.raises(BadArguments, match="text_position"):
         clocked(**batch | {"text_position": None})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [1, 2])
+def test_branches_are_what_they_are_alone(rows: int) -> None:
+    network = awake(dataclasses.replace(SMALL, text_clock=TextClock(offset=0.0, frames_per_character=1.0)))
+    batch = inputs(SMALL, rows, 23, 5)
+    masks = [batch["text_mask"], 0 * batch["text_mask"], batch["text_mask"] * torch.tensor([1.0, 0, 1, 0, 1])]
+    alone = [network(**batch | {"text_mask": mask}) for mask in masks]
+    modulations = network.modulation(batch.pop("time"))
+    together = network.evaluate(**batch | {"text_mask": torch.stack(masks, 1)}, modulations=modulations)
+    close(together, torch.stack(alone, 1), 1e-5)
+
+
+@torch.no_grad()
+def test_sounds_may_share_a_time() -> None:
+    network, batch = awake(SMALL), inputs(SMALL, 2, 23, 5)
+    expected = network(**batch | {"time": torch.tensor([0.3, 0.3])})
+    del batch["time"]
+    text_mask = batch.pop("text_mask")[:, None]
+    shared = network.evaluate(**batch, text_mask=text_mask, modulations=network.modulation(torch.tensor([0.3])))
+    close(shared[:, 0], expected, 1e-5)
 
 
 def test_bfloat16_autocast_stays_close_and_has_gradients() -> None:

@@ -7,28 +7,33 @@ import torch
 from torch import Tensor
 
 from tests.vectors_io import close
-from unison_engine.runtime.sampler import euler
+from unison_engine.runtime.sampler import euler, schedule
 from unison_train.model.dit import DiT
 from unison_train.model.flow import flow_matching_loss, guided_velocity, logit_normal
 
 
-@pytest.mark.parametrize("guidance, rows, scale", [(0.0, 3, 1.0), (1.0, 3, 1.0), (4.5, 6, 4.5)])
-def test_guidance_in_closed_form(guidance: float, rows: int, scale: float) -> None:
+@pytest.mark.parametrize("guidance, branches, scale", [(0.0, 1, 1.0), (1.0, 1, 1.0), (4.5, 2, 4.5)])
+def test_guidance_in_closed_form(guidance: float, branches: int, scale: float) -> None:
     """With the number of tokens that count as velocity, sampling moves by that number times the guidance."""
-    seen = []
+    evaluated, timed = [], []
 
-    def network(noisy: Tensor, source: Tensor, mask: Tensor, time: Tensor, *text: Tensor | None) -> Tensor:
-        text_mask = cast(Tensor, text[1])
-        seen.append(len(noisy))
-        return text_mask.sum(1)[:, None, None].expand_as(noisy)
+    class Network:
+        def modulation(self, time: Tensor) -> Tensor:
+            timed.append(time.tolist())
+            return time[:, None, None]
+
+        def evaluate(self, noisy: Tensor, source: Tensor, mask: Tensor, modulations: Tensor, *text: Tensor) -> Tensor:
+            evaluated.append(modulations.item())
+            assert text[1].shape == (3, branches, 2)
+            return text[1].sum(2)[:, :, None, None].expand(-1, -1, *noisy.shape[1:])
 
     noise = torch.randn(3, 2, 7, generator=torch.Generator().manual_seed(0))
     text_mask = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
-    velocity = guided_velocity(
-        cast(DiT, network), noise, noise[:, :1], torch.zeros(1, 3, 2, 4), text_mask, text_mask, guidance
-    )
+    times = schedule(6)[:-1].tolist()
+    text = torch.zeros(1, 3, 2, 4)
+    velocity = guided_velocity(cast(DiT, Network()), noise, noise[:, :1], text, text_mask, None, guidance, times)
     close(euler(velocity, noise, 6), noise - scale * text_mask.sum(1)[:, None, None], 1e-5)
-    assert seen == [rows] * 6
+    assert timed == [times] and evaluated == times
 
 
 def test_loss_counts_valid_frames_alone() -> None:

@@ -12,7 +12,7 @@ from tests.conftest import LAYOUT
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning, Mask, mask_frames
 from unison_engine.prompts import Event
-from unison_engine.runtime.sampler import euler
+from unison_engine.runtime.sampler import euler, schedule
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.runtime.text import phones
 from unison_train.checkpoint import Checkpoint
@@ -62,6 +62,7 @@ def torch_latent(
         torch.ones(1, text.shape[2]),
         torch.from_numpy(np.concatenate([tokens.positions, spoken.positions]))[None],
         guidance,
+        schedule(6)[:-1].tolist(),
     )
     return euler(velocity, torch.from_numpy(noise), 6)
 
@@ -102,13 +103,14 @@ def test_every_input_of_the_step_counts(synthesizer: Synthesizer) -> None:
     """Were an input dropped by the export, parity with a network that ignores it as well would not tell."""
     rng = np.random.default_rng(4)
     blocks, _, _, width = synthesizer.text("[Audio] rain").tokens.shape
+    modulations = synthesizer.modulations([0.3])[0.3]
     inputs = {
         "noisy": rng.standard_normal((2, LAYOUT.channels, 20)),
         "source": rng.standard_normal((2, LAYOUT.channels, 20)),
         "mask": np.ones((2, 1, 20)),
-        "time": np.array([0.3, 0.7]),
+        "modulations": np.tile(modulations, (2, 1, 1)),
         "text": rng.standard_normal((blocks, 2, 9, width)),
-        "text_mask": np.ones((2, 9)),
+        "text_mask": np.ones((2, 3, 9)),
         "text_position": np.tile(np.arange(9.0), (2, 1)),
     }
     inputs = {name: value.astype(np.float32) for name, value in inputs.items()}

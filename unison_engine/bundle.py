@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
+from unison_engine.runtime.text import MAX_TOKENS, Padding
 from unison_engine.runtime.weights import WeightRecipe
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
 DataType = Literal["float32", "int64"]
 
@@ -45,16 +46,21 @@ class Clock(_Strict):
 
 
 class Text(_Strict):
-    """How prompts are read: tokenizer file, system turn, clock, and the recipe of the language model's weights.
+    """How prompts are read: tokenizer file, exchange, clock, and the recipe of the language model's weights.
 
-    With `phones`, spoken words go to the graph `fusion` as phones and are left out of what the language model reads.
+    `system`, `answer`, `window` and `padding` are those of `unison_engine.runtime.text.Template`. Without a recipe the
+    weights lie in the bundle. With `phones`, spoken words go to the graph `fusion` as phones and are left out of what
+    the language model reads.
     """
 
     tokenizer: str
-    system: str
+    system: str | None
+    answer: str = ""
+    window: int = MAX_TOKENS
+    padding: Padding = "right"
     clock: Clock | None
     phones: bool = False
-    weights: WeightRecipe
+    weights: WeightRecipe | None = None
 
 
 class Sampling(_Strict):
@@ -71,18 +77,21 @@ class Layout(_Strict):
     hop: int
     channels: int
     max_seconds: float
+    whole_grid: bool = False
 
 
 class Manifest(_Strict):
     """`bundle.json`. `card` is the model card: data, licences, hours, limits; free in form, for people to read.
 
-    `graphs` has the entries text_encoder, fusion, step, vae_encoder and vae_decoder; `files` the SHA-256 of each file.
+    `graphs` has the entries text_encoder, fusion, modulation, step, vae_encoder and vae_decoder; `files` the SHA-256 of
+    each file. `dither` is the magnitude below which samples of a source are replaced by noise of that deviation.
     """
 
     format: int
     name: str
     licence: str
     layout: Layout
+    dither: float = 0.0
     blocks: int
     text: Text
     sampling: Sampling
@@ -110,18 +119,17 @@ class Bundle:
         """Open a shipped bundle by name, or a folder.
 
         Raises:
-            ModelMissing: there is none, its format is newer than this engine, or a file is absent.
+            ModelMissing: there is none, its format is another than this engine knows, or a file is absent.
         """
         folder = find_bundle(name_or_path)
         text = (folder / MANIFEST).read_bytes()
+        found = _format_of(text)
+        if found not in (None, FORMAT_VERSION):
+            remedy = "update unison-engine" if found > FORMAT_VERSION else "export the bundle again"
+            raise ModelMissing(f"{folder} has bundle format {found}, this engine knows {FORMAT_VERSION}; {remedy}.")
         try:
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
-            found = _format_of(text)
-            if found is not None and found > FORMAT_VERSION:
-                raise ModelMissing(
-                    f"{folder} has bundle format {found}, this engine knows {FORMAT_VERSION}; update unison-engine."
-                ) from None
             raise ModelMissing(f"{folder / MANIFEST} cannot be read: {error}") from None
         absent = [name for name in manifest.files if not (folder / name).is_file()]
         if absent:

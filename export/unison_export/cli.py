@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from unison_engine.bundle import Bundle, Sampling
@@ -13,6 +15,7 @@ from unison_engine.errors import UnisonError
 from unison_export.bundle import write_bundle
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
+from unison_train.finetune import finetune as tune
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -38,6 +41,26 @@ def checkpoint(
 ) -> None:
     """Write the checkpoint of a bundle, for `unison-train run --start`."""
     read_checkpoint(Bundle.open(bundle)).save(out)
+
+
+@app.command()
+def finetune(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    clips: Annotated[Path, typer.Argument(help="JSONL manifest, beside the clips that it names.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; its name is that of the bundle.")],
+    lora: Annotated[int, typer.Option(help="Train low-rank adapters of this rank in place of the weights.")] = 0,
+    steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
+    minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
+) -> None:
+    """Train a bundle further on your clips and write what comes of it as a bundle.
+
+    The run is kept in OUT.run; started again, it goes on where it was.
+    """
+    opened, run = Bundle.open(bundle), out.with_name(f"{out.name}.run")
+    read_checkpoint(opened).save(run / "start")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    tune(clips, run / "start", run, device, steps=steps, lora_rank=lora, minutes=minutes)
+    write_bundle(Checkpoint.load(run), out, out.name, opened.manifest.sampling)
 
 
 def main() -> None:

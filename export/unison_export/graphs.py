@@ -1,4 +1,4 @@
-"""The networks as ONNX graphs: one per rate of change (prompt, evaluation, sound), lengths free."""
+"""The networks as ONNX graphs: one per rate of change (prompt, schedule, evaluation, sound), sizes free."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from unison_engine.bundle import Graph, TensorSpec
+from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import MAX_PHONES
 from unison_export.weights import HALVED, record_weights
-from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
+from unison_train.model.dit import DiT, TextFusion
+from unison_train.model.modulation import BLOCK_PARTS, FINAL_PARTS
 
 # Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32.
 OPSET = 20
@@ -27,27 +29,25 @@ _DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int
 
 @dataclass(frozen=True)
 class Export:
-    """A module with example inputs and the free sizes of each, by input name."""
+    """What a graph computes: a part or method of a network, example inputs; the free sizes of each by input name."""
 
-    module: nn.Module
+    network: nn.Module
+    method: str
     inputs: dict[str, Tensor]
     free: dict[str, dict[int, Any]]
     output: str
-    output_shape: tuple[str | int, ...]
-
-    @property
-    def network(self) -> nn.Module:
-        """The trained module, without what adapts it to the graph."""
-        return self.module.autoencoder if isinstance(self.module, (_Encode, _Decode)) else self.module
+    shape: tuple[str | int, ...]
 
 
 def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
-    """Write `fusion`, `step`, `vae_encoder` and `vae_decoder` to a folder; returns their descriptions.
+    """Write every graph but the text encoder's to a folder; returns their descriptions.
 
     Weight matrices are stored as float16 and cast to float32 when a runtime loads the graph; round them with
     `round_weights` first, so that nothing is lost here.
     """
-    return {name: _write(name, export, folder) for name, export in _exports(checkpoint).items()}
+    exports = network_exports(checkpoint.dit, checkpoint.fusion)
+    exports |= audio_exports(checkpoint.autoencoder, checkpoint.layout)
+    return {name: _write(name, export, folder) for name, export in exports.items()}
 
 
 @torch.no_grad()
@@ -58,96 +58,118 @@ def round_weights(module: nn.Module) -> None:
             parameter.copy_(parameter.half().float())
 
 
-def _exports(checkpoint: Checkpoint) -> dict[str, Export]:
-    config, layout = checkpoint.config, checkpoint.layout
+def network_exports(dit: DiT, fusion: TextFusion) -> dict[str, Export]:
+    """Graphs `fusion`, `modulation` and `step`."""
+    config = dit.config
     batch, frames, tokens = Dim("b", min=1, max=16), Dim("t", min=2, max=4096), Dim("s", min=2, max=1024)
-    b, t, s, channels = 2, 50, 21, config.latent_channels
+    branches, times = Dim("g", min=1, max=4), Dim("n", min=1, max=1024)
+    b, g, t, s, n, channels = 2, 3, 50, 21, 5, config.latent_channels
     latent = torch.zeros(b, channels, t)
+    modulations = BLOCK_PARTS * config.depth + FINAL_PARTS
     step = {
         "noisy": latent,
         "source": latent.clone(),
         "mask": torch.zeros(b, 1, t),
-        "time": torch.rand(b),
+        "modulations": torch.zeros(b, modulations, config.width),
         "text": torch.zeros(config.depth, b, s, config.width),
-        "text_mask": torch.ones(b, s),
-        "text_position": torch.zeros(b, s),
+        "text_mask": torch.ones(b, g, s),
     }
     over_frames = {0: batch, 2: frames}
     free: dict[str, dict[int, Any]] = {
         "noisy": over_frames,
         "source": over_frames,
         "mask": over_frames,
-        "time": {0: batch},
+        "modulations": {0: batch},
         "text": {1: batch, 2: tokens},
-        "text_mask": {0: batch, 1: tokens},
-        "text_position": {0: batch, 1: tokens},
+        "text_mask": {0: batch, 1: branches, 2: tokens},
     }
-    fusion = {"states": torch.zeros(config.depth, 1, s, config.text_width)}
-    fusion_free: dict[str, dict[int, Any]] = {"states": {2: tokens}}
+    if config.places_text:
+        step["text_position"] = torch.zeros(b, s)
+        free["text_position"] = {0: batch, 1: tokens}
+    text = {"states": torch.zeros(config.depth, 1, s, config.text_width)}
+    text_free: dict[str, dict[int, Any]] = {"states": {2: tokens}}
     if config.phones:
-        spoken = Dim("n", min=2, max=MAX_PHONES)
-        fusion |= {"phones": torch.zeros(1, 40, dtype=torch.long), "phone_mask": torch.ones(1, 40)}
-        fusion_free |= {"phones": {1: spoken}, "phone_mask": {1: spoken}}
-    wave = torch.zeros(b, t * layout.hop)
-    autoencoder = checkpoint.autoencoder
+        spoken = Dim("p", min=2, max=MAX_PHONES)
+        text |= {"phones": torch.zeros(1, 40, dtype=torch.long), "phone_mask": torch.ones(1, 40)}
+        text_free |= {"phones": {1: spoken}, "phone_mask": {1: spoken}}
     return {
-        "fusion": Export(checkpoint.fusion, fusion, fusion_free, "text", (config.depth, 1, "s", config.width)),
-        "step": Export(checkpoint.dit, step, free, "velocity", ("b", channels, "t")),
-        "vae_encoder": Export(
-            _Encode(autoencoder),
-            {"wave": wave},
-            {"wave": {0: batch, 1: layout.hop * frames}},
-            "latent",
-            ("b", channels, "t"),
+        "fusion": Export(fusion, "forward", text, text_free, "text", (config.depth, 1, "s", config.width)),
+        "modulation": Export(
+            dit,
+            "modulation",
+            {"time": torch.rand(n)},
+            {"time": {0: times}},
+            "modulations",
+            ("n", modulations, config.width),
         ),
-        "vae_decoder": Export(
-            _Decode(autoencoder), {"latent": latent}, {"latent": over_frames}, "wave", ("b", f"{layout.hop}*t")
-        ),
+        "step": Export(dit, "evaluate", step, free, "velocity", ("b", "g", channels, "t")),
     }
 
 
-class _Encode(nn.Module):
-    def __init__(self, autoencoder: Autoencoder) -> None:
+def audio_exports(autoencoder: nn.Module, layout: LatentLayout) -> dict[str, Export]:
+    """Graphs `vae_encoder` and `vae_decoder` of a network with the methods `encode` and `decode`.
+
+    A model of the whole grid encodes a wave of any length, since its grid need not be a multiple of the hop.
+    """
+    batch, frames = Dim("b", min=1, max=16), Dim("t", min=2, max=4096)
+    samples = Dim("n", min=2 * layout.hop, max=4096 * layout.hop) if layout.whole_grid else layout.hop * frames
+    b, t, channels = 2, 50, layout.channels
+    wave, latent = torch.zeros(b, t * layout.hop), torch.zeros(b, channels, t)
+    waves, latents = {"wave": {0: batch, 1: samples}}, {"latent": {0: batch, 2: frames}}
+    length = f"{layout.hop}*t"
+    return {
+        "vae_encoder": Export(autoencoder, "encode", {"wave": wave}, waves, "latent", ("b", channels, "t")),
+        "vae_decoder": Export(autoencoder, "decode", {"latent": latent}, latents, "wave", ("b", length)),
+    }
+
+
+class _Method(nn.Module):
+    """A module whose `forward` is a part or method of another."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
         super().__init__()
-        self.autoencoder = autoencoder
+        self.network, self.method = network, method
 
-    def forward(self, wave: Tensor) -> Tensor:
-        return self.autoencoder.encode(wave)
-
-
-class _Decode(nn.Module):
-    def __init__(self, autoencoder: Autoencoder) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.autoencoder.decode(latent)
+    def forward(self, **inputs: Tensor) -> Tensor:
+        output: Tensor = getattr(self.network, self.method)(**inputs)
+        return output
 
 
-def _write(name: str, export: Export, folder: Path) -> Graph:
+def trace(export: Export, optimise: bool = True) -> torch.onnx.ONNXProgram:
+    """The graph of an export, with its weights."""
     with warnings.catch_warnings():
         # Inputs that share a free size share its name, which the exporter finds worth a warning each time.
         warnings.filterwarnings("ignore", "# The axis name")
         program = torch.onnx.export(
-            export.module.eval(),
+            _Method(export.network, export.method).eval(),
             kwargs=export.inputs,
-            dynamic_shapes=export.free,
+            dynamic_shapes={"inputs": export.free},
             input_names=list(export.inputs),
             output_names=[export.output],
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
+            optimize=optimise,
         )
     assert program is not None
-    model = program.model_proto
+    return program
+
+
+def describe(export: Export, model: onnx.ModelProto, file: str, weights: str) -> Graph:
+    """A graph as the manifest tells it."""
+    inputs = {value.name: _spec(value) for value in model.graph.input}
+    outputs = {export.output: TensorSpec(dtype="float32", shape=export.shape)}
+    return Graph(file=file, inputs=inputs, outputs=outputs, weights=weights)
+
+
+def _write(name: str, export: Export, folder: Path) -> Graph:
+    model = trace(export).model_proto
     record_weights(model, export.network)
     halve_weights(model)
     onnx.checker.check_model(model)
     file = f"{name}.onnx"
     onnx.save(model, folder / file)
-    inputs = {value.name: _spec(value) for value in model.graph.input}
-    output = TensorSpec(dtype="float32", shape=export.output_shape)
-    return Graph(file=file, inputs=inputs, outputs={export.output: output}, weights="float16")
+    return describe(export, model, file, "float16")
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

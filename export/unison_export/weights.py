@@ -58,7 +58,7 @@ def read_checkpoint(bundle: Bundle) -> Checkpoint:
     autoencoder = Autoencoder(AutoencoderConfig(**card["autoencoder"]))
     checkpoint = Checkpoint.new(config, bundle.layout, autoencoder, torch.Generator())
     checkpoint.record = {key: value for key, value in card.items() if key not in ("model", "autoencoder")}
-    _fill(checkpoint.dit, bundle, "step")
+    _fill(checkpoint.dit, bundle, "step", "modulation")
     _fill(checkpoint.fusion, bundle, "fusion")
     _fill(autoencoder, bundle, "vae_encoder", "vae_decoder")
     return checkpoint

@@ -17,6 +17,8 @@ from unison_train.autoencoder.training import AutoencoderRecipe
 from unison_train.config import TrainConfig
 from unison_train.corpus.sounds import build_sounds
 from unison_train.corpus.speech import build_speech
+from unison_train.finetune import RECIPE
+from unison_train.finetune import finetune as tune
 from unison_train.fit import fit, fit_autoencoder
 from unison_train.letters import learn
 
@@ -82,6 +84,23 @@ def run(
     if steps:
         config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
     fit(config, corpus, start, language_model, out, torch.device(device), minutes)
+
+
+@app.command()
+def finetune(
+    clips: Annotated[Path, typer.Option(help="JSONL manifest, beside the clips that it names.")],
+    start: Annotated[Path, typer.Option(help="Folder of the checkpoint to train further.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run in it goes on.")],
+    recipe: Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")] = RECIPE,
+    lora: Annotated[int, typer.Option(help="Train low-rank adapters of this rank in place of the weights.")] = 0,
+    steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
+    minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
+    device: Device = DEVICE,
+    threads: Threads = 0,
+) -> None:
+    """Train a checkpoint further on your clips, for the tasks that they can serve; started again, it goes on."""
+    _use(threads)
+    tune(clips, start, out, torch.device(device), recipe, steps, lora, minutes)
 
 
 @app.command()

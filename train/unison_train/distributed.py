@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
@@ -105,9 +105,10 @@ def spread(network: Denoiser, run: Run, processes: Processes) -> nn.Module:
         if sharded:
             fully_shard(block, mesh=mesh)
     if sharded:
-        # Each of the two is called on its own too, for samples, and must be in pieces again after that.
-        for part in (network.dit, network.fusion):
+        # Each of the three is called on its own too, for samples, and must be in pieces again after that.
+        for part in (network.dit.modulation, network.dit, network.fusion):
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
+        register_fsdp_forward_method(network.dit, "evaluate")
     elif processes.count > 1:
         return DistributedDataParallel(network)
     return network

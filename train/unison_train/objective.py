@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from unison_engine.conditioning import Mask
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.model.flow import flow_matching_loss, logit_normal
+from unison_train.precision import Precision, autocast
 from unison_train.stopwatch import Stopwatch
 from unison_train.synthesis.render import Batch
 from unison_train.text import StateCache, TextBatch
@@ -28,12 +29,12 @@ class Objective:
         network: called like `Denoiser`.
         autoencoder: frozen; waves to latents.
         states: language-model states of prompts.
-        precision: "bf16" or "fp32".
+        precision: see `unison_train.precision`.
         watch: counts the parts "autoencoder", "text" and "forward".
     """
 
     def __init__(
-        self, network: nn.Module, autoencoder: Autoencoder, states: StateCache, precision: str, watch: Stopwatch
+        self, network: nn.Module, autoencoder: Autoencoder, states: StateCache, precision: Precision, watch: Stopwatch
     ) -> None:
         self.network, self.autoencoder, self.states, self.watch = network, autoencoder.eval(), states, watch
         self.precision = precision
@@ -80,7 +81,7 @@ class Objective:
 
     def _loss(self, batch: Batch, text: TextBatch, time: Tensor, keep: Tensor, generator: torch.Generator) -> Tensor:
         """Loss summed over valid frames; a row where `keep` is zero sees no text."""
-        with self.watch.part("autoencoder"), self._autocast(batch.target.device):
+        with self.watch.part("autoencoder"), autocast(self.precision, batch.target.device):
             target, source = self.latents(batch)
         text_mask = text.mask * keep[:, None]
         noise = torch.randn(target.shape, generator=generator, device=target.device)
@@ -100,11 +101,8 @@ class Objective:
             )
             return found
 
-        with self.watch.part("forward"), self._autocast(target.device), attention_kernel(target.device):
+        with self.watch.part("forward"), autocast(self.precision, target.device), attention_kernel(target.device):
             return flow_matching_loss(velocity, target, noise, time, batch.valid) * batch.valid.sum()
-
-    def _autocast(self, device: torch.device) -> Any:
-        return torch.autocast(device.type, dtype=torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
 
 def attention_kernel(device: torch.device) -> Any:

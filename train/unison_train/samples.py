@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from unison_engine.runtime.sampler import euler
+from unison_engine.runtime.sampler import euler, schedule
 from unison_train.autoencoder.spectrum import mel_filters
 from unison_train.checkpoint import Checkpoint
 from unison_train.model.flow import guided_velocity
@@ -73,6 +73,7 @@ def make_sample(checkpoint: Checkpoint, states: StateCache, batch: Batch, latent
         text.mask,
         text.positions,
         GUIDANCE,
+        schedule(STEPS)[:-1].tolist(),
     )
     # The generator lives on the CPU, so that a sample is drawn from the same noise on every device.
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(SEED)).to(target.device)

@@ -17,9 +17,9 @@ from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Line, Mask, mask_frames
 from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
-from unison_engine.runtime.sampler import euler, guided
+from unison_engine.runtime.sampler import euler, guided, schedule
 from unison_engine.runtime.session import Session, physical_cores
-from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
+from unison_engine.runtime.text import PromptTokenizer, PromptTokens, Template, TextClock, phones
 from unison_engine.runtime.weights import materialise
 
 PEAK = 0.99
@@ -52,6 +52,7 @@ class Synthesizer:
         self._bundle = bundle
         self._threads = threads or physical_cores()
         self._prompts: OrderedDict[str, tuple[PromptTokens, NDArray[np.float32]]] = OrderedDict()
+        self._modulations: dict[float, NDArray[np.float32]] = {}
         self.layout: LatentLayout = bundle.layout
         sampling = bundle.manifest.sampling
         self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, sampling.steps, sampling.guidance)
@@ -104,24 +105,24 @@ class Synthesizer:
     ) -> Latent:
         """Everything of `run` before the decoder: the latent [1, C, T]."""
         tell = progress or (lambda _: None)
-        samples = self.layout.samples(conditioning.seconds)
-        frames = self.layout.frames(samples)
+        samples, frames = self.layout.grid(self.layout.samples(conditioning.seconds))
         tell(Progress("text", 0, 1))
         text = self.text(conditioning.prompt, conditioning.lines)
         tell(Progress("source", 0, 1))
         mask = mask_frames(conditioning.mask, frames, self._source_samples(conditioning), samples)
-        source = self.source_latent(conditioning, frames, mask)
+        source = self.source_latent(conditioning, frames, mask, seed)
         noise = np.random.default_rng(seed).standard_normal((1, self.layout.channels, frames), dtype=np.float32)
         defaults = self._bundle.manifest.sampling
         count = defaults.steps if steps is None else steps
-        velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance)
+        times = schedule(count)[:-1].tolist()
+        velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance, times)
         return euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
 
     def text(self, prompt: str, lines: Sequence[Line] = ()) -> Text:
         """Tokens of a prompt and of the words spoken in it; the last prompts are remembered."""
         tokens, states = self._states(prompt)
         if not self._bundle.manifest.text.phones:
-            return Text(self.fusion(states=states[:, 0])[:, None], tokens.positions)
+            return Text(self.fusion(states=states), tokens.positions)
         spoken = phones(lines, self.layout.frame_rate)
         return Text(
             self.fusion(states=states, phones=spoken.ids[None], phone_mask=np.ones((1, len(spoken.ids)), np.float32)),
@@ -139,57 +140,75 @@ class Synthesizer:
         self._prompts.move_to_end(read)
         return self._prompts[read]
 
-    def source_latent(self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32]) -> Latent:
-        """Latent of the source [1, C, T]; zeros without one, and behind a reference."""
+    def source_latent(
+        self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32], seed: int = 0
+    ) -> Latent:
+        """Latent of the source [1, C, T]; zeros without one, and behind a reference. `seed` is that of the dither."""
         if conditioning.source is None:
             return np.zeros((1, self.layout.channels, frames), dtype=np.float32)
-        wave = np.zeros((1, frames * self.layout.hop), dtype=np.float32)
+        whole = self.layout.samples(self.layout.max_seconds) if self.layout.whole_grid else frames * self.layout.hop
+        wave = np.zeros((1, whole), dtype=np.float32)
         heard = conditioning.source[: wave.shape[1]]
         wave[0, : len(heard)] = heard
+        if dither := self._bundle.manifest.dither:
+            noise = np.random.default_rng(seed).standard_normal(wave.shape, dtype=np.float32)
+            wave = np.where(np.abs(wave) < dither, np.float32(dither) * noise, wave)
         latent: Latent = self.vae_encoder(wave=wave)
         return latent * (mask == Mask.REFERENCE) if conditioning.mask is Mask.REFERENCE else latent
 
     def velocity(
-        self, text: Text, source: Latent, mask: NDArray[np.float32], guidance: float
+        self, text: Text, source: Latent, mask: NDArray[np.float32], guidance: float, times: Sequence[float]
     ) -> Callable[[Latent, float], Latent]:
-        """Guided velocity of the flow; both branches are one batch, a guidance of 1 or less needs only one."""
-        rows = 2 if guidance > 1 else 1
-        fixed = {
-            "source": np.repeat(source, rows, 0),
-            "mask": np.tile(mask, (rows, 1, 1)).astype(np.float32),
-            "text": np.repeat(text.tokens, rows, 1),
-            "text_mask": np.zeros((rows, len(text.positions)), np.float32),
-            "text_position": np.tile(text.positions, (rows, 1)),
-        }
-        # The second row sees no text at all.
-        fixed["text_mask"][0] = 1
+        """Guided velocity of the flow at any of `times`.
+
+        Both branches are evaluated together, the second without text; a guidance of 1 or less needs only the first.
+        """
+        branches = 2 if guidance > 1 else 1
+        text_mask = np.zeros((1, branches, len(text.positions)), np.float32)
+        text_mask[:, 0] = 1
+        fixed = {"source": source, "mask": mask[None, None], "text": text.tokens, "text_mask": text_mask}
+        if "text_position" in self._bundle.manifest.graphs["step"].inputs:
+            fixed["text_position"] = text.positions[None]
+        modulations = self.modulations(times)
 
         def evaluate(noisy: Latent, time: float) -> Latent:
-            found = self.step(noisy=np.repeat(noisy, rows, 0), time=np.full(rows, time, np.float32), **fixed)
-            return guided(found[:1], found[1:], guidance) if rows == 2 else found
+            found = self.step(noisy=noisy, modulations=modulations[time], **fixed)
+            return guided(found[:, 0], found[:, 1], guidance) if branches == 2 else found[:, 0]
 
         return evaluate
+
+    def modulations(self, times: Sequence[float]) -> dict[float, NDArray[np.float32]]:
+        """What depends on time alone, by time; that of the last schedule is remembered."""
+        if self._modulations.keys() != set(times):
+            found = self.modulation(time=np.array(times, dtype=np.float32))
+            self._modulations = dict(zip(times, np.split(found, len(times)), strict=True))
+        return self._modulations
 
     @cached_property
     def tokenize(self) -> PromptTokenizer:
         """Prompt to token ids and positions."""
         text = self._bundle.manifest.text
         clock = None if text.clock is None else TextClock(**text.clock.model_dump())
-        return PromptTokenizer(
-            Tokenizer.from_file(str(self._bundle.folder / text.tokenizer)), clock, text.phones, text.system
-        )
+        template = Template(text.system, text.answer, text.window, text.padding)
+        file = Tokenizer.from_file(str(self._bundle.folder / text.tokenizer))
+        return PromptTokenizer(file, clock, text.phones, template)
 
     @cached_property
     def language_model(self) -> Session:
-        """Graph `text_encoder`, beside its assembled weights."""
-        graph = self._bundle.graph("text_encoder")
-        data = materialise(self._bundle.manifest.text.weights, graph.with_suffix(".data").name)
+        """Graph `text_encoder`, with its assembled weights where the bundle does not hold them."""
+        graph, recipe = self._bundle.graph("text_encoder"), self._bundle.manifest.text.weights
+        data = None if recipe is None else materialise(recipe, graph.with_suffix(".data").name)
         return Session(graph, self._threads, data)
 
     @cached_property
     def fusion(self) -> Session:
         """Graph `fusion`."""
         return self._session("fusion")
+
+    @cached_property
+    def modulation(self) -> Session:
+        """Graph `modulation`."""
+        return self._session("modulation")
 
     @cached_property
     def step(self) -> Session:

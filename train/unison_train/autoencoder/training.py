@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from unison_train.autoencoder.losses import Adversary, deceive_loss, judge_loss, spectral_distance
 from unison_train.autoencoder.model import Autoencoder
+from unison_train.precision import autocast
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import decibels
 
@@ -102,7 +103,7 @@ class AutoencoderTrainer:
         fall = min(1.0, (recipe.steps - self.done) / max(1.0, recipe.decay_share * recipe.steps))
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.learning_rate * fall * min(1.0, (self.done + 1) / 100)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with autocast("auto", self.device):
             mean, log_variance = self.model.posterior(wave)
             noise = torch.randn(mean.shape, generator=self.generator, device=self.device)
             made = self.model.generate(mean + noise * (0.5 * log_variance).exp())

@@ -1,4 +1,11 @@
-"""Parts with weights. Shapes: B batch, T frames, S text tokens, h width, H heads, d head width."""
+"""Parts that see frames.
+
+Shapes: B sounds, G branches of guidance, T frames, S text tokens, h width, H heads, d head width.
+
+A sound is evaluated in G branches that differ in nothing but the text they see. What does not depend on that keeps one
+branch and is broadcast, so that guidance pays for it once: the patch embedding, queries, keys and values of the first
+block's frames, and keys and values of all text.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +17,6 @@ from unison_train.model.config import DiTConfig
 from unison_train.model.functional import layer_norm, modulate, rms_norm, rotate
 
 Rotation = tuple[Tensor, Tensor]
-
-
-class Modulation(nn.Module):
-    """Shifts, scales and gates from the time vector; all zero before training."""
-
-    def __init__(self, width: int, parts: int) -> None:
-        """Width h and number of parts."""
-        super().__init__()
-        self.linear = nn.Linear(width, parts * width)
-        self.parts = parts
-
-    def forward(self, vector: Tensor) -> tuple[Tensor, ...]:
-        """Time vector [B, h] -> `parts` of [B, 1, h]."""
-        modulations: Tensor = self.linear(F.silu(vector))
-        return modulations[:, None].chunk(self.parts, dim=2)
 
 
 class PatchEmbedding(nn.Module):
@@ -71,21 +63,28 @@ class Attention(nn.Module):
         self.outward = nn.Linear(width, width)
 
     def forward(self, x: Tensor, text: Tensor, seen: Tensor, rotary: Rotation, text_rotary: Rotation | None) -> Tensor:
-        """Frames [B, T, h], text [B, S, h] -> [B, T, h]; `seen` [B, 1, 1, T + S]: keys that count."""
+        """Frames [B, G or 1, T, h], text [B, 1, S, h] -> [B, G, T, h]; `seen` [B, G, T + S]: keys that count."""
+        batch, branches = seen.shape[:2]
+
+        def spread(heads: Tensor) -> Tensor:
+            """[B, G or 1, H, N, d] -> [B G, H, N, d]."""
+            return heads.expand(-1, branches, -1, -1, -1).flatten(0, 1)
+
         query = rotate(rms_norm(self._split(self.query(x)), self.query_scale), *rotary)
         key = rotate(rms_norm(self._split(self.key(x)), self.key_scale), *rotary)
         text_key = rms_norm(self._split(self.text_key(text)), self.text_key_scale)
         if text_rotary is not None:
             text_key = rotate(text_key, *text_rotary)
-        keys = torch.cat([key, text_key], dim=2)
-        values = torch.cat([self._split(self.value(x)), self._split(self.text_value(text))], dim=2)
-        mixed = F.scaled_dot_product_attention(query.to(values.dtype), keys.to(values.dtype), values, seen)
-        outward: Tensor = self.outward(mixed.transpose(1, 2).flatten(2))
+        keys = torch.cat([spread(key), spread(text_key)], dim=2)
+        values = torch.cat([spread(self._split(part)) for part in (self.value(x), self.text_value(text))], dim=2)
+        seen = seen.flatten(0, 1)[:, None, None]
+        mixed = F.scaled_dot_product_attention(spread(query).to(values.dtype), keys.to(values.dtype), values, seen)
+        outward: Tensor = self.outward(mixed.transpose(1, 2).reshape(batch, branches, -1, x.shape[3]))
         return outward
 
     def _split(self, x: Tensor) -> Tensor:
-        """[B, N, h] -> [B, H, N, d]."""
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        """[..., N, h] -> [..., H, N, d]."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
 
 class Block(nn.Module):
@@ -94,8 +93,6 @@ class Block(nn.Module):
     def __init__(self, config: DiTConfig) -> None:
         """Sizes from the configuration."""
         super().__init__()
-        self.modulation = Modulation(config.width, 6)
-        self.text_modulation = Modulation(config.width, 2)
         self.attention = Attention(config)
         self.mlp_in = nn.Linear(config.width, config.mlp_width)
         self.mlp_out = nn.Linear(config.mlp_width, config.width)
@@ -104,14 +101,17 @@ class Block(nn.Module):
         self,
         x: Tensor,
         text: Tensor,
-        vector: Tensor,
+        modulations: Tensor,
         seen: Tensor,
         rotary: Rotation,
         text_rotary: Rotation | None,
     ) -> Tensor:
-        """Frames [B, T, h] -> [B, T, h]; `text` [B, S, h] is normalised already, `vector` [B, h] is time."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(vector)
-        text = modulate(text, *self.text_modulation(vector))
+        """Frames [B, G or 1, T, h] -> [B, G, T, h].
+
+        `text` [B, 1, S, h] is normalised already; `modulations` [B or 1, 8, 1, 1, h] as `TimeModulation` orders them.
+        """
+        shift1, scale1, gate1, shift2, scale2, gate2, text_shift, text_scale = modulations.unbind(1)
+        text = modulate(text, text_shift, text_scale)
         frames = modulate(layer_norm(x), shift1, scale1)
         x = x + gate1 * self.attention(frames, text, seen, rotary, text_rotary)
         frames = modulate(layer_norm(x), shift2, scale2)

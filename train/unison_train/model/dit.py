@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from unison_engine.errors import BadArguments
-from unison_train.model.blocks import Block, Modulation, PatchEmbedding
+from unison_train.model.blocks import Block, PatchEmbedding
 from unison_train.model.config import DiTConfig
-from unison_train.model.functional import SINUSOID_WIDTH, layer_norm, modulate, rotation, sinusoid
+from unison_train.model.functional import layer_norm, modulate, rotation
+from unison_train.model.modulation import BLOCK_PARTS, FINAL_PARTS, TimeModulation
 from unison_train.model.phones import PhoneEncoder
 
 
@@ -46,10 +46,8 @@ class DiT(nn.Module):
         super().__init__()
         self.config = config
         self.patch = PatchEmbedding(config)
-        self.time_in = nn.Linear(SINUSOID_WIDTH, config.width)
-        self.time_out = nn.Linear(config.width, config.width)
+        self.modulation = TimeModulation(config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.final_modulation = Modulation(config.width, 2)
         self.final = nn.Linear(config.width, config.latent_channels)
 
     def forward(
@@ -63,15 +61,31 @@ class DiT(nn.Module):
         text_position: Tensor | None = None,
         frame_mask: Tensor | None = None,
     ) -> Tensor:
-        """Velocity [B, C, T].
+        """Velocity [B, C, T] at times `time` [B], with one branch, `text_mask` [B, S]; the rest as in `evaluate`."""
+        modulations = self.modulation(time)
+        branch = text_mask[:, None]
+        return self.evaluate(noisy, source, mask, modulations, text, branch, text_position, frame_mask)[:, 0]
+
+    def evaluate(
+        self,
+        noisy: Tensor,
+        source: Tensor,
+        mask: Tensor,
+        modulations: Tensor,
+        text: Tensor,
+        text_mask: Tensor,
+        text_position: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Velocity [B, G, C, T] of B sounds in G branches, which differ in the text they see.
 
         Args:
             noisy: latent between noise and sound, [B, C, T].
             source: latent of the source or reference, zeros where there is none, [B, C, T].
             mask: task mask (0 generate, 1 edit, 2 reference), [B, 1, T].
-            time: t in [0, 1], [B].
+            modulations: of each sound's time, or of one that all share, from `modulation`, [B or 1, 8 depth + 2, h].
             text: tokens of every block from `TextFusion`, [depth, B, S, h].
-            text_mask: 1 for tokens that count, [B, S]; a row of zeros is the unconditional branch.
+            text_mask: 1 for tokens that count, [B, G, S]; a branch of zeros is the unconditional one.
             text_position: frame at which each token is spoken, [B, S]; ignored where `config.places_text` is not set.
             frame_mask: True on real frames, [B, T], for batches of unequal length; training only.
 
@@ -79,9 +93,8 @@ class DiT(nn.Module):
             BadArguments: the network places text in time and `text_position` is missing.
         """
         config = self.config
-        x = self.patch(torch.cat([noisy, source, mask], dim=1), frame_mask)
-        vector = self.time_vector(time)
-        frames = torch.arange(x.shape[1], device=x.device)
+        x = self.patch(torch.cat([noisy, source, mask], dim=1), frame_mask)[:, None]
+        frames = torch.arange(x.shape[2], device=x.device)
         rotary = rotation(frames, config.rotary, config.head_width, config.rotary_base)
         text_rotary = None
         if config.places_text:
@@ -89,21 +102,18 @@ class DiT(nn.Module):
                 raise BadArguments(
                     "text_position is missing; this network places text in time: give it, [B, S] in frames."
                 )
-            # The added dimension is that of the heads.
-            position = text_position[:, None]
+            # The added dimensions are those of branches and heads.
+            position = text_position[:, None, None]
             text_rotary = rotation(position, config.rotary, config.head_width, config.rotary_base)
         if frame_mask is None:
             frame_mask = torch.ones_like(mask[:, 0], dtype=torch.bool)
-        seen = torch.cat([frame_mask, text_mask > 0], dim=1)[:, None, None]
-        for block, tokens in zip(self.blocks, text, strict=True):
-            x = block(x, tokens, vector, seen, rotary, text_rotary)
-        velocity: Tensor = self.final(modulate(layer_norm(x), *self.final_modulation(vector)))
-        return velocity.transpose(1, 2)
-
-    def time_vector(self, time: Tensor) -> Tensor:
-        """The only global conditioning, [B] -> [B, h]."""
-        vector: Tensor = self.time_out(F.silu(self.time_in(sinusoid(time))))
-        return vector
+        seen = torch.cat([frame_mask[:, None].expand(-1, text_mask.shape[1], -1), text_mask > 0], dim=2)
+        # The added dimensions are those of branches and frames.
+        parts = modulations[:, :, None, None].split([BLOCK_PARTS] * config.depth + [FINAL_PARTS], dim=1)
+        for block, tokens, part in zip(self.blocks, text[:, :, None], parts, strict=False):
+            x = block(x, tokens, part, seen, rotary, text_rotary)
+        velocity: Tensor = self.final(modulate(layer_norm(x), *parts[-1].unbind(1)))
+        return velocity.transpose(2, 3)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> DiT:
@@ -121,12 +131,12 @@ class DiT(nn.Module):
                     nn.init.uniform_(parameter, -bound, bound, generator=generator)
         nn.init.xavier_uniform_(self.patch.inward.weight, generator=generator)
         self.patch.inward.weight[:, self.config.latent_channels :] = 0
-        for linear in (self.time_in, self.time_out):
+        time = self.modulation
+        for linear in (time.time_in, time.time_out):
             nn.init.normal_(linear.weight, std=0.02, generator=generator)
-        modulations = [module.linear for module in self.modules() if isinstance(module, Modulation)]
-        for linear in (*modulations, self.final):
-            nn.init.zeros_(linear.weight)
-        for bias in (self.patch.inward.bias, *(linear.bias for linear in (*modulations, self.final))):
-            assert bias is not None
-            nn.init.zeros_(bias)
+        assert self.patch.inward.bias is not None
+        nn.init.zeros_(self.patch.inward.bias)
+        for parts in (time.frames, time.text, time.final, self.final):
+            for parameter in parts.parameters():
+                nn.init.zeros_(parameter)
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -45,24 +45,21 @@ def guided_velocity(
     text_mask: Tensor,
     text_position: Tensor | None,
     guidance: float,
+    times: Sequence[float],
 ) -> Callable[[Tensor, float], Tensor]:
     """Velocity with classifier-free guidance, to sample with `unison_engine.runtime.sampler.euler`.
 
-    Both branches run as one batch, the unconditional one with no text token counted; with guidance of 1 or
-    less the conditional one runs alone. Shapes as in `DiT.forward`.
+    Both branches are evaluated together, the unconditional one with no text token counted; with guidance of 1 or
+    less the conditional one runs alone. `text_mask` is [B, S], other shapes as in `DiT.evaluate`. What depends on
+    time alone is computed once for `times`, at which the velocity can then be asked for.
     """
-    if guidance > 1:
-        source, mask = torch.cat([source, source]), torch.cat([mask, mask])
-        text, text_mask = torch.cat([text, text], dim=1), torch.cat([text_mask, torch.zeros_like(text_mask)])
-        text_position = None if text_position is None else torch.cat([text_position, text_position])
+    branches = [text_mask, torch.zeros_like(text_mask)] if guidance > 1 else [text_mask]
+    counted = torch.stack(branches, dim=1)
+    modulations = network.modulation(torch.tensor(times, device=source.device)).split(1)
+    at = dict(zip(times, modulations, strict=True))
 
     def velocity(noisy: Tensor, time: float) -> Tensor:
-        noisy = torch.cat([noisy, noisy]) if guidance > 1 else noisy
-        times = torch.full((len(noisy),), time, device=noisy.device)
-        found: Tensor = network(noisy, source, mask, times, text, text_mask, text_position)
-        if guidance > 1:
-            conditional, unconditional = found.chunk(2)
-            return guided(conditional, unconditional, guidance)
-        return found
+        found = network.evaluate(noisy, source, mask, at[time], text, counted, text_position)
+        return guided(found[:, 0], found[:, 1], guidance) if guidance > 1 else found[:, 0]
 
     return velocity

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unison_engine.errors import ModelMissing
 from unison_train.model.config import DiTConfig
-from unison_train.model.dit import DiT, TextFusion
+from unison_train.model.plain import PlainNetwork
 
 _PATCH = {
     "img_in.proj.0.conv.weight": "dit.patch.inward.weight",
@@ -19,25 +19,26 @@ _PATCH = {
     "img_in.proj.2.w2.conv.weight": "dit.patch.outward.weight",
     "img_in.proj.2.w3.conv.weight": "dit.patch.value.weight",
 }
-_TIME = {"time_in.mlp.0": "dit.time_in", "time_in.mlp.2": "dit.time_out"}
+_TIME = {"time_in.mlp.0": "dit.modulation.time_in", "time_in.mlp.2": "dit.modulation.time_out"}
+# Per block, whose number stands in the braces.
 _BLOCK = {
-    "img_mod.linear": "modulation.linear",
-    "img_attn_q": "attention.query",
-    "img_attn_k": "attention.key",
-    "img_attn_v": "attention.value",
-    "img_attn_q_norm": "attention.query_scale",
-    "img_attn_k_norm": "attention.key_scale",
-    "img_attn_proj": "attention.outward",
-    "img_mlp.fc1": "mlp_in",
-    "img_mlp.fc2": "mlp_out",
-    "txt_mod.linear": "text_modulation.linear",
+    "img_mod.linear": "dit.modulation.frames.{}",
+    "img_attn_q": "dit.blocks.{}.attention.query",
+    "img_attn_k": "dit.blocks.{}.attention.key",
+    "img_attn_v": "dit.blocks.{}.attention.value",
+    "img_attn_q_norm": "dit.blocks.{}.attention.query_scale",
+    "img_attn_k_norm": "dit.blocks.{}.attention.key_scale",
+    "img_attn_proj": "dit.blocks.{}.attention.outward",
+    "img_mlp.fc1": "dit.blocks.{}.mlp_in",
+    "img_mlp.fc2": "dit.blocks.{}.mlp_out",
+    "txt_mod.linear": "dit.modulation.text.{}",
     "txt_attn_q": None,
-    "txt_attn_k": "attention.text_key",
-    "txt_attn_v": "attention.text_value",
+    "txt_attn_k": "dit.blocks.{}.attention.text_key",
+    "txt_attn_v": "dit.blocks.{}.attention.text_value",
     "txt_attn_q_norm": None,
-    "txt_attn_k_norm": "attention.text_key_scale",
+    "txt_attn_k_norm": "dit.blocks.{}.attention.text_key_scale",
 }
-_FINAL = {"final_layer.linear": "dit.final", "final_layer.adaLN_modulation.1": "dit.final_modulation.linear"}
+_FINAL = {"final_layer.linear": "dit.final", "final_layer.adaLN_modulation.1": "dit.modulation.final"}
 
 
 def official_names(depth: int) -> dict[str, str | None]:
@@ -58,7 +59,7 @@ def official_names(depth: int) -> dict[str, str | None]:
         linear(f"deep_fusion_projs.{block}", f"fusion.projectors.{block}")
     for block in range(depth):
         for official, part in _BLOCK.items():
-            name = None if part is None else f"dit.blocks.{block}.{part}"
+            name = None if part is None else part.format(block)
             if official.endswith("_norm"):
                 names[f"double_blocks.{block}.{official}.weight"] = name
             else:
@@ -71,16 +72,7 @@ def official_names(depth: int) -> dict[str, str | None]:
 def official_shapes(config: DiTConfig) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor of an official checkpoint with these sizes, in the official order."""
     with torch.device("meta"):
-        ours = nn.ModuleDict({"dit": DiT(config), "fusion": TextFusion(config)}).state_dict()
-    left_out = {
-        "txt_attn_q.weight": (config.width, config.width),
-        "txt_attn_q.bias": (config.width,),
-        "txt_attn_q_norm.weight": (config.head_width,),
-    }
-    return {
-        official: left_out[official.split(".", 2)[2]] if name is None else tuple(ours[name].shape)
-        for official, name in official_names(config.depth).items()
-    }
+        return {name: tuple(parameter.shape) for name, parameter in PlainNetwork(config).named_parameters()}
 
 
 def official_parameters(config: DiTConfig) -> int:
