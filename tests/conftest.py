@@ -12,8 +12,9 @@ from unison_engine.layout import LatentLayout
 from unison_export.bundle import write_bundle
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.checkpoint import Checkpoint
+from unison_train.language_models import SMOLLM2
 from unison_train.model.config import DiTConfig
-from unison_train.text import SMOLLM2, LanguageModel
+from unison_train.text import LanguageModel
 
 NETWORK = DiTConfig(
     latent_channels=8,

@@ -15,10 +15,11 @@ from unison_engine.conditioning import Conditioning
 from unison_engine.engine import BundleIdentity
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
+from unison_engine.runtime.sampler import Sampling
 
 RATE = 24_000
 LAYOUT = LatentLayout(sample_rate=RATE, hop=960, channels=32, max_seconds=10.0)
-IDENTITY = BundleIdentity(name="noise", hash="0" * 64, steps=8, guidance=3.0)
+IDENTITY = BundleIdentity(name="noise", hash="0" * 64, sampling=Sampling(steps=8, guidance=3.0))
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ class NoiseSynthesizer:
     step_seconds: float = 0.0
     layout: LatentLayout = LAYOUT
     bundle: BundleIdentity = IDENTITY
+    backend: str = "noise"
 
     def run(
         self,
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None = None,
-        guidance: float | None = None,
+        sampling: Sampling,
         progress: Callable[[Any], None] | None = None,
     ) -> NDArray[np.float32]:
         samples = self.layout.samples(conditioning.seconds)
@@ -50,14 +51,13 @@ class NoiseSynthesizer:
         tone = 0.1 * np.sin(2 * np.pi * frequency * np.arange(samples) / RATE)
         if conditioning.source is not None:
             tone[: len(conditioning.source)] += conditioning.source[:samples]
-        noise = np.random.default_rng(seed).normal(0.0, 0.05 * (guidance or 1.0), samples)
-        steps = steps or self.bundle.steps
+        noise = np.random.default_rng(seed).normal(0.0, 0.05 * (sampling.guidance or 1.0), samples)
         tell = progress or (lambda _: None)
         tell(Progress("text", 0, 1))
-        for step in range(1, steps + 1):
+        for step in range(1, sampling.steps + 1):
             time.sleep(self.step_seconds)
             noise *= 0.5
-            tell(Progress("sampling", step, steps))
+            tell(Progress("sampling", step, sampling.steps))
         tell(Progress("decoding", 0, 1))
         return (tone + noise).astype(np.float32)
 

@@ -36,7 +36,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine(NoiseSynthesizer(), load_registry(), TakeLibrary(tmp_path / "takes"))
-    monkeypatch.setattr(Engine, "open", lambda bundle, library: engine)
+    monkeypatch.setattr(Engine, "open", lambda bundle, library, backend: engine)
     return engine
 
 

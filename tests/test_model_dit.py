@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.vector_checks import FOLDER, backbone, states
-from tests.vectors_io import close, tensors
+from tests.backbone_checks import backbone, states
+from tests.vectors_io import FOLDER, close, tensors
 from unison_engine.errors import BadArguments
 from unison_engine.runtime.text import TextClock
 from unison_train.model.config import PRESETS, DiTConfig

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.vector_checks import FOLDER, backbone
-from tests.vectors_io import tensors
+from tests.backbone_checks import backbone
+from tests.vectors_io import FOLDER, tensors
 from unison_engine.errors import ModelMissing
 from unison_train.model.config import PRESETS
 from unison_train.model.dit import DiT, TextFusion

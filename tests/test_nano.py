@@ -20,7 +20,7 @@ from unison_plugins import demo
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[LiveHost]:
-    with LiveHost(functools.partial(_open_bundle, "nano"), tmp_path / "served") as live:
+    with LiveHost(functools.partial(_open_bundle, "nano", "onnxruntime"), tmp_path / "served") as live:
         yield live
 
 
@@ -47,7 +47,7 @@ def test_the_demo_makes_seven_sounds_and_tells_what_each_took(
 
 
 def test_same_request_and_seed_same_samples_in_process_and_over_osc(host: LiveHost, tmp_path: Path) -> None:
-    engine = Engine.open("nano", tmp_path / "here")
+    engine = Engine.open("nano", tmp_path / "here", "onnxruntime")
     here = engine.run("text_to_audio", prompt="a bell rings", seconds=1.5, seed=42, steps=8)
     with OscClient(host.port) as client:
         client.send("/unison/run/text_to_audio", 1, "a bell rings", 1.5, "seed", 42, "steps", 8)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.vector_checks import FOLDER, bigvgan, stored_weights
-from tests.vectors_io import close, tensors
+from tests.vector_checks import bigvgan, stored_weights
+from tests.vectors_io import FOLDER, close, tensors
 from unison_engine.errors import ModelMissing
 from unison_train.official.bigvgan import fold_weight_norm
 from unison_train.official.mel import FLOOR, MEL, MelSpectrogram

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.vector_checks import FOLDER, backbone
-from tests.vectors_io import tensors
+from tests.backbone_checks import backbone
+from tests.vectors_io import FOLDER, tensors
 from unison_engine.errors import ModelMissing
 from unison_train.model.official import from_official, official_shapes
 from unison_train.official.files import CHECKPOINT_FILES, read_network, read_vae, read_vocoder

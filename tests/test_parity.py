@@ -12,7 +12,7 @@ from tests.conftest import LAYOUT
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning, Mask, mask_frames
 from unison_engine.prompts import Event
-from unison_engine.runtime.sampler import euler, schedule
+from unison_engine.runtime.sampler import Sampling, schedule, solve
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.runtime.text import phones
 from unison_train.checkpoint import Checkpoint
@@ -31,7 +31,7 @@ REQUESTS = {
 
 @pytest.fixture(scope="module")
 def synthesizer(bundle: Path) -> Synthesizer:
-    return Synthesizer.open(bundle, threads=1)
+    return Synthesizer.open(bundle, threads=1, backend="onnxruntime")
 
 
 @torch.no_grad()
@@ -64,7 +64,7 @@ def torch_latent(
         guidance,
         schedule(6)[:-1].tolist(),
     )
-    return euler(velocity, torch.from_numpy(noise), 6)
+    return solve(velocity, torch.from_numpy(noise), schedule(6))
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -72,7 +72,7 @@ def torch_latent(
 def test_latents_agree_for_the_same_noise(
     checkpoint: Checkpoint, language_model: LanguageModel, synthesizer: Synthesizer, name: str, guidance: float
 ) -> None:
-    found = synthesizer.sample(REQUESTS[name], seed=11, guidance=guidance)
+    found = synthesizer.sample(REQUESTS[name], seed=11, sampling=Sampling(steps=6, guidance=guidance))
     expected = torch_latent(checkpoint, language_model, REQUESTS[name], 11, guidance).numpy()
     assert expected.std() > 0.3
     np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)

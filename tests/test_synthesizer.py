@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tests.conftest import LAYOUT
 from unison_engine import conditioning
 from unison_engine.bundle import find_bundle
 from unison_engine.errors import BadArguments, Cancelled, TooLarge
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import PEAK, Progress, Synthesizer
 from unison_engine.runtime.text import PromptTokenizer, TextClock
 
@@ -18,7 +20,7 @@ BELL = conditioning.text_to_audio("a bell rings", 1.23)
 
 @pytest.fixture(scope="module")
 def synthesizer(bundle: Path) -> Synthesizer:
-    return Synthesizer.open(bundle, threads=1)
+    return Synthesizer.open(bundle, threads=1, backend="onnxruntime")
 
 
 def test_a_sound_has_the_length_asked_for_and_fits_full_scale(synthesizer: Synthesizer) -> None:
@@ -37,10 +39,31 @@ def test_the_words_the_steps_and_the_guidance_count(synthesizer: Synthesizer) ->
     usual = synthesizer.run(BELL, seed=1)
     for other in (
         synthesizer.run(conditioning.text_to_audio("heavy rain", 1.23), seed=1),
-        synthesizer.run(BELL, seed=1, steps=3),
-        synthesizer.run(BELL, seed=1, guidance=1.0),
+        synthesizer.run(BELL, seed=1, sampling=Sampling(steps=3, guidance=2.0)),
+        synthesizer.run(BELL, seed=1, sampling=Sampling(steps=6, guidance=1.0)),
     ):
         assert np.abs(other - usual).max() > 1e-4
+
+
+def test_guidance_inside_an_interval_of_time(synthesizer: Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated: list[int] = []
+    step = synthesizer.step
+
+    def counted(**inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        evaluated.append(inputs["text_mask"].shape[1])
+        return step(**inputs)
+
+    monkeypatch.setitem(vars(synthesizer), "step", counted)
+    usual = Sampling(steps=6, guidance=2.0)
+    always = synthesizer.sample(BELL, seed=1, sampling=usual)
+    never = synthesizer.sample(BELL, seed=1, sampling=usual.model_copy(update={"guided": (2.0, 3.0)}))
+    evaluated.clear()
+    early = synthesizer.sample(BELL, seed=1, sampling=usual.model_copy(update={"guided": (0.5, 1.0)}))
+    assert evaluated == [2, 2, 2, 1, 1, 1]  # at 1, 0.8, 0.6, 0.4, 0.2, 0.001
+    plain = synthesizer.sample(BELL, seed=1, sampling=Sampling(steps=6, guidance=1.0))
+    np.testing.assert_array_equal(never, plain)
+    for other in (always, plain):
+        assert np.abs(early - other).max() > 1e-3
 
 
 def test_a_reference_is_silent_behind_its_end(synthesizer: Synthesizer) -> None:
@@ -55,7 +78,7 @@ def test_a_reference_is_silent_behind_its_end(synthesizer: Synthesizer) -> None:
 
 def test_progress_is_told_and_may_end_the_run(synthesizer: Synthesizer) -> None:
     told: list[Progress] = []
-    synthesizer.run(BELL, seed=1, steps=4, progress=told.append)
+    synthesizer.run(BELL, seed=1, sampling=Sampling(steps=4, guidance=2.0), progress=told.append)
     assert [one.stage for one in told] == ["text", "source", *["sampling"] * 4, "decoding"]
     assert [one.step for one in told if one.stage == "sampling"] == [1, 2, 3, 4]
 
@@ -81,7 +104,7 @@ def test_what_the_model_does_not_take_is_told(synthesizer: Synthesizer) -> None:
     with pytest.raises(TooLarge, match=r"tokens, the model reads at most 128"):
         synthesizer.run(conditioning.text_to_audio("wind and " * 90, 1.0), seed=1)
     with pytest.raises(BadArguments, match="steps is 0"):
-        synthesizer.run(BELL, seed=1, steps=0)
+        synthesizer.run(BELL, seed=1, sampling=Sampling(steps=0, guidance=2.0))
 
 
 def test_spoken_characters_have_their_time() -> None:

@@ -8,7 +8,8 @@ import torch
 from unison_engine.conditioning import Line
 from unison_engine.errors import ModelMissing
 from unison_engine.pronunciation import Lexicon
-from unison_train.text import LanguageModel, StateCache, find_language_model
+from unison_train.language_models import find_language_model
+from unison_train.text import LanguageModel, StateCache
 
 PROMPTS = ["[Audio] heavy rain", '[Speech] A female voice saying "open the gate."', "[Edit] [Audio] Add wind."]
 LINES = [(), (Line("open the gate.", 1.0, 2.0),), ()]
@@ -19,7 +20,7 @@ def test_a_remembered_system_turn_changes_nothing(language_model: LanguageModel)
     tokens = [language_model.tokenise(prompt) for prompt in PROMPTS]
     for one, found in zip(tokens, language_model.states(tokens), strict=True):
         with torch.inference_mode():
-            hidden = language_model.model.model(torch.tensor([one.ids]), output_hidden_states=True).hidden_states
+            hidden = language_model.decoder(torch.tensor([one.ids]), output_hidden_states=True).hidden_states
         whole = torch.stack([hidden[layer][0, -one.kept :] for layer in language_model.layers])
         whole = whole / whole.square().mean(-1, keepdim=True).sqrt()
         torch.testing.assert_close(found, whole, atol=1e-4, rtol=0)

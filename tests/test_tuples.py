@@ -24,7 +24,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> ClipBank:
 
 def test_stream_is_seeded_resumable_and_within_budget(bank: ClipBank) -> None:
     config = TrainConfig.load("nano")
-    first, second = (TupleStream(bank, LAYOUT, config) for _ in range(2))
+    first, second = (TupleStream(bank, LAYOUT, config, silent=True) for _ in range(2))
     for step in range(4):
         task, batch = first.batch(step)
         again, same = second.batch(step)
@@ -36,7 +36,7 @@ def test_stream_is_seeded_resumable_and_within_budget(bank: ClipBank) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_an_example_depends_on_its_seed_alone(task: str, bank: ClipBank) -> None:
-    stream = TupleStream(bank, LAYOUT, TrainConfig.load("nano"))
+    stream = TupleStream(bank, LAYOUT, TrainConfig.load("nano"), silent=True)
     first = stream.example(task, 5)
     stream.batch(0)
     assert torch.equal(first.target, stream.example(task, 5).target)
@@ -83,5 +83,5 @@ def test_settings_are_strict(tmp_path: Path, tasks: str, more: str, told: str) -
 
 def test_settings_reach_the_recipes(bank: ClipBank, tmp_path: Path) -> None:
     settings = TrainConfig.load(recipe(tmp_path, 'tasks = "published"', "[synthesis]\nscene_seconds = [3.0, 3.0]"))
-    batch = TupleStream(bank, LAYOUT, settings).example("edit_add", 1)
+    batch = TupleStream(bank, LAYOUT, settings, silent=True).example("edit_add", 1)
     assert batch.target.shape[1] == 3 * RATE

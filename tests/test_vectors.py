@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.vector_checks import FOLDER, Check, files
+from tests.vector_checks import Check, files
+from tests.vectors_io import FOLDER
 
 
 @pytest.mark.parametrize(

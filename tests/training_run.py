@@ -1,6 +1,6 @@
 """A training run small enough for tests; as a script, one that can be killed, or one process of several.
 
-python -m tests.training_run CORPUS OUT SETTINGS, where SETTINGS is the JSON of the recipe's section "run".
+python -m tests.training_run CORPUS OUT SETTINGS, where SETTINGS is the JSON of what `recipe` takes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class DrawnStates:
 
 def recipe(**run: Any) -> TrainConfig:
     """The recipe of `nano` with three sub-tasks, small batches in float32, and what else is given for a run."""
-    shipped = TrainConfig.load("nano").model_dump()
+    shipped = TrainConfig.load("nano").model_dump() | {"lora_rank": run.pop("lora_rank", 0)}
     shipped["run"] |= {"frames_per_batch": 200, "precision": "fp32", **run}
     shipped["data"] |= {"prompts_per_task": 4}
     shipped["optimiser"] |= {"warmup_steps": 5}
@@ -77,9 +77,15 @@ def trainer(
 ) -> Trainer:
     """A trainer of the smallest network."""
     torch.manual_seed(1)
-    checkpoint = Checkpoint.new(NETWORK, LAYOUT, Autoencoder(AUTOENCODER), torch.Generator().manual_seed(2))
-    stream = TupleStream(bank, LAYOUT, settings)
-    held_out = TupleStream(bank, LAYOUT, settings.model_copy(update={"tasks": {"tts": 1.0}}))
+    generator = torch.Generator().manual_seed(2)
+    checkpoint = Checkpoint.new(NETWORK, LAYOUT, Autoencoder(AUTOENCODER), generator)
+    if settings.lora_rank:
+        # Behind the zeros of an untrained network adapters would have no gradient.
+        with torch.no_grad():
+            for parameter in checkpoint.dit.parameters():
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    stream = TupleStream(bank, LAYOUT, settings, NETWORK.phones)
+    held_out = TupleStream(bank, LAYOUT, settings.model_copy(update={"tasks": {"tts": 1.0}}), NETWORK.phones)
     known = states or cast(StateCache, DrawnStates())
     return Trainer(checkpoint, settings, stream, held_out, known, out, processes)
 

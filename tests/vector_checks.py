@@ -9,174 +9,35 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from unison_engine.audio import rms_normalise
+from tests.backbone_checks import check_forward, check_sampling, check_training
+from tests.vectors_io import FOLDER, Row, compare, count
+from unison_engine.audio import Wave, crop_reference, cut_reference, rms_normalise
+from unison_engine.conditioning import Mask, mask_frames
 from unison_engine.prompts import cloned_speech
-from unison_engine.runtime.sampler import euler, keep_reference, schedule
-from unison_train.model.config import PRESETS, DiTConfig
-from unison_train.model.dit import DiT, TextFusion
-from unison_train.model.flow import flow_matching_loss, guided_velocity
+from unison_engine.runtime.sampler import schedule
+from unison_train.model.config import PRESETS
 from unison_train.model.functional import rotation, sinusoid
 from unison_train.model.layers import layer_indices
-from unison_train.model.official import from_official, official_names, official_shapes
+from unison_train.model.official import official_shapes
 from unison_train.official.bigvgan import BigVgan, BigVganConfig
 from unison_train.official.mel import MEL, MelSpectrogram
 from unison_train.official.vae import Vae
-
-FOLDER = Path(__file__).parent / "vectors"
-TOLERANCE = 1e-4
-ROTARY_BASE = 10_000.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """The largest difference of a tensor from its vector."""
-
-    tensor: str
-    error: float
-    tolerance: float = TOLERANCE
-
-    @property
-    def passed(self) -> bool:
-        return self.error <= self.tolerance
-
-
-def compare(name: str, ours: Tensor, theirs: Tensor, tolerance: float = TOLERANCE) -> Row:
-    """Tensors of different shapes differ without bound."""
-    same = ours.shape == theirs.shape
-    return Row(name, (ours - theirs).abs().max().item() if same else float("inf"), tolerance)
-
-
-def count(name: str, cases: list[bool]) -> Row:
-    """How many of several cases are wrong; none may be."""
-    return Row(f"{name}, wrong of {len(cases)}", cases.count(False), 0.0)
-
-
-def backbone(path: Path) -> tuple[DiT, TextFusion]:
-    """The network of `NAME_config.json` and `NAME_weights.safetensors`, beside the file `NAME_….safetensors`."""
-    name = path.stem.rpartition("_")[0]
-    sizes = json.loads((path.parent / f"{name}_config.json").read_text())["config"]
-    config = DiTConfig(
-        latent_channels=sizes["out_channels"],
-        width=sizes["hidden_size"],
-        heads=sizes["heads_num"],
-        depth=sizes["mm_double_blocks_depth"],
-        rotary=sizes["rope_dim_list"][0],
-        text_width=sizes["omni_dim"],
-        mlp_ratio=int(sizes["mlp_width_ratio"]),
-        rotary_base=sizes["rope_theta"],
-    )
-    dit, fusion = DiT(config), TextFusion(config)
-    state, _ = from_official(load_file(path.parent / f"{name}_weights.safetensors"), config)
-    nn.ModuleDict({"dit": dit, "fusion": fusion}).load_state_dict(state)
-    return dit, fusion
-
-
-def states(vectors: dict[str, Tensor]) -> Tensor:
-    """Language-model states of all blocks, [depth, B, S, width]."""
-    depth = sum(name.startswith("omni_emb.") for name in vectors)
-    return torch.stack([vectors[f"omni_emb.{k}"] for k in range(depth)])
-
-
-@torch.no_grad()
-def check_forward(path: Path) -> Iterator[Row]:
-    """Every stage of one evaluation of the network."""
-    dit, fusion = backbone(path)
-    vectors = load_file(path)
-    hidden: list[Tensor] = []
-    for module in (dit.patch, *dit.blocks):
-        module.register_forward_hook(lambda module, inputs, output: hidden.append(output))
-    channels = dit.config.latent_channels
-    noisy, source, mask = vectors["x"].split([channels, channels, 1], dim=1)
-    out = dit(noisy, source, mask, vectors["t"], fusion(states(vectors)), vectors["omni_mask"])
-    cosine, sine = rotation(torch.arange(out.shape[2]), dit.config.rotary, dit.config.head_width, ROTARY_BASE)
-    yield compare("time_sinusoid", sinusoid(vectors["t"]), vectors["time_sinusoid"], 1e-6)
-    yield compare("rope_cos", cosine.repeat_interleave(2, dim=1), vectors["rope_cos"], 1e-6)
-    yield compare("rope_sin", sine.repeat_interleave(2, dim=1), vectors["rope_sin"], 1e-6)
-    yield compare("time_vec", dit.modulation.vector(vectors["t"]), vectors["time_vec"])
-    yield compare("patch_embed", hidden[0], vectors["patch_embed"])
-    for block, state in enumerate(hidden[1:]):
-        yield compare(f"hidden.double_{block}", state[:, 0], vectors[f"hidden.double_{block}"])
-    yield compare("out", out, vectors["out"])
-
-
-@torch.no_grad()
-def check_sampling(path: Path) -> Iterator[Row]:
-    """Whole trajectories, guided and not, with and without a reference that is held."""
-    dit, fusion = backbone(path)
-    vectors = load_file(path)
-    noise = vectors["noise"]
-    text, text_mask = fusion(states(vectors)), vectors["omni_mask"]
-    for run, settings in json.loads(path.with_suffix(".json").read_text()).items():
-        source, mask = torch.zeros_like(noise), torch.zeros_like(noise[:, :1])
-        if run.startswith("edit"):
-            source, mask = vectors["source"], torch.ones_like(mask)
-        elif run.startswith("zs"):
-            source, mask = vectors["zs.source_masked"], vectors["zs.mask"]
-        times = schedule(settings["steps"])
-        network = guided_velocity(dit, source, mask, text, text_mask, None, settings["cfg"], times[:-1].tolist())
-        held = keep_reference(source, noise, (mask == 2).float()) if "inpaint" in run else None
-        velocities: list[Tensor] = []
-        trajectory = [noise]
-
-        def velocity(state: Tensor, time: float, network: Any = network, seen: Any = velocities) -> Tensor:
-            seen.append(network(state, time))
-            return seen[-1]  # type: ignore[no-any-return]
-
-        def after(state: Tensor, time: float, held: Any = held, seen: Any = trajectory) -> Tensor:
-            seen.append(state if held is None else held(state, time))
-            return seen[-1]  # type: ignore[no-any-return]
-
-        euler(velocity, noise, settings["steps"], after=after)
-        yield compare(f"{run}.pred", torch.stack(velocities), vectors[f"{run}.pred"])
-        yield compare(f"{run}.traj", torch.stack(trajectory), vectors[f"{run}.traj"])
-        yield compare(f"{run}.sigmas", torch.from_numpy(times), vectors[f"{run}.sigmas"], 1e-6)
-        yield compare(f"{run}.timesteps", torch.from_numpy(times[:-1]) * 1000, vectors[f"{run}.timesteps"], 1e-3)
-
-
-def check_training(path: Path) -> Iterator[Row]:
-    """The loss of one step and its gradients; norms by their relative error."""
-    dit, fusion = backbone(path)
-    vectors = load_file(path)
-    seen: dict[str, Tensor] = {}
-
-    def velocity(noisy: Tensor, time: Tensor) -> Tensor:
-        text = fusion(states(vectors))
-        seen["x_t"] = noisy
-        seen["pred"] = dit(noisy, vectors["source"], vectors["mask"], time, text, vectors["omni_mask"])
-        return seen["pred"]
-
-    time = vectors["normal"].sigmoid()
-    yield compare("t", time, vectors["t"], 1e-6)
-    loss = flow_matching_loss(velocity, vectors["z"], vectors["eps"], time)
-    loss.backward()
-    for name, tensor in seen.items():
-        yield compare(name, tensor, vectors[name])
-    yield compare("loss", loss, vectors["loss"][0])
-    parameters = {f"dit.{name}": p for name, p in dit.named_parameters()}
-    parameters |= {f"fusion.{name}": p for name, p in fusion.named_parameters()}
-    for official, ours in official_names(dit.config.depth).items():
-        norm = vectors[f"gradnorm.{official}"].item()
-        gradient = torch.zeros(()) if ours is None else parameters[ours].grad
-        assert gradient is not None
-        yield Row(f"gradnorm.{official}", abs(gradient.norm().item() - norm) / (norm or 1.0))
-        if (full := vectors.get(f"grad.{official}")) is not None:
-            yield compare(f"grad.{official}", gradient, full)
 
 
 def check_tables(path: Path) -> Iterator[Row]:
     """Rotary tables of the published size, time embedding, schedules."""
     vectors = load_file(path)
-    for table, name in zip(rotation(torch.arange(430), 96, 128, ROTARY_BASE), ("cos", "sin"), strict=True):
+    for table, name in zip(rotation(torch.arange(430), 96, 128, 10_000.0), ("cos", "sin"), strict=True):
         per_dimension = table.repeat_interleave(2, dim=-1)
         yield compare(f"rope_{name}", per_dimension[:64], vectors[f"rope_{name}_96_16_16_L430"], 1e-6)
         yield compare(f"rope_{name}_tail", per_dimension[-8:], vectors[f"rope_{name}_tail"], 1e-6)
@@ -209,10 +70,41 @@ def check_parameters(path: Path) -> Iterator[Row]:
 
 
 def check_host(path: Path) -> Iterator[Row]:
-    """How the words of a reference and the new ones are joined."""
-    cases = json.loads(path.read_text())["zero_shot_prompts"]
+    """What is done to a voice reference, its words and its mask, and to the sound that begins with it."""
+    tables = json.loads(path.read_text())
+    cases = tables["zero_shot_prompts"]
     right = [cloned_speech(case["ref_text"], case["target_text"]) == case["prompt"] for case in cases]
     yield count("zero_shot_prompts", right)
+    yield count("silence_cut", [len(_cut(case)) == case["cut"] for case in tables["silence_cut"]])
+    right = []
+    for case in tables["zero_shot_mask"]:
+        mask = mask_frames(Mask.REFERENCE, case["latent_frames"], case["ref_samples"], case["wav_samples"])
+        reference = case["ref_latent_frames"]
+        right.append(bool((mask[:reference] == Mask.REFERENCE).all() and not mask[reference:].any()))
+    yield count("zero_shot_mask", right)
+    right = []
+    for case in tables["decode_crop"]:
+        wave = np.ones(case["decoded_samples"], np.float32)
+        wave = crop_reference(wave, case["ref_samples"], case["vae_hop"], case["sr"])
+        # The fade ends at the full level.
+        right.append(len(wave) == case["decoded_samples"] - case["crop_start"])
+        right.append(bool(wave[0] == 0) and np.count_nonzero(wave < 1) == case["fade_samples"] - 1)
+    yield count("decode_crop", right)
+    right = []
+    for case in tables["frame_counts"]:
+        [front] = [MelSpectrogram(config) for config in MEL.values() if config.sample_rate == case["sr"]]
+        right.append(front(torch.zeros(1, case["samples"])).shape[2] == case["mel_frames"])
+    yield count("mel_frames", right)
+
+
+def _cut(case: dict[str, Any]) -> Wave:
+    """The reference of a case, cut: a tone with gaps of near silence."""
+    rate = case["sr"]
+    wave = 0.3 * np.sin(2 * np.pi * 180 * np.arange(case["samples"]) / rate)
+    for start, end in case["gaps"]:
+        wave[start:end] *= 1e-4
+    search = case["args"].get("search_back_s", 0.5)
+    return cut_reference(wave.astype(np.float32), rate, case["target_len"] / rate, search)
 
 
 def check_mel(path: Path) -> Iterator[Row]:
@@ -277,9 +169,9 @@ def check_bigvgan(path: Path) -> Iterator[Row]:
 
 Check = Callable[[Path], Iterator[Row]]
 CHECKS: dict[str, Check] = {
-    "backbone/[!o]*_forward.safetensors": check_forward,
-    "backbone/[!o]*_sampling.safetensors": check_sampling,
-    "backbone/[!o]*_training.safetensors": check_training,
+    "backbone/*_forward.safetensors": check_forward,
+    "backbone/*_sampling.safetensors": check_sampling,
+    "backbone/*_training.safetensors": check_training,
     "tables/tables.safetensors": check_tables,
     "tables/rms.safetensors": check_rms,
     "tables/layer_selection.json": check_layers,
@@ -289,7 +181,7 @@ CHECKS: dict[str, Check] = {
     "vae/*.safetensors": check_vae,
     "bigvgan/*.safetensors": check_bigvgan,
 }
-"""What checks the files of a pattern; the parts of the network that no release has (`opt_…`) are not built."""
+"""What checks the files of a pattern."""
 
 
 def files(folder: Path) -> list[tuple[Path, Check]]:

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
-from unison_engine.runtime.weights import WeightRecipe
+from unison_engine.runtime.sampler import Sampling
+from unison_engine.runtime.text import MAX_TOKENS, Padding
+from unison_engine.runtime.weights import WeightRecipe, materialise
 
 FORMAT_VERSION = 2
 MANIFEST = "bundle.json"
@@ -45,23 +47,21 @@ class Clock(_Strict):
 
 
 class Text(_Strict):
-    """How prompts are read: tokenizer file, system turn, clock, and the recipe of the language model's weights.
+    """How prompts are read: tokenizer file, exchange, clock, and the recipe of the language model's weights.
 
-    With `phones`, spoken words go to the graph `fusion` as phones and are left out of what the language model reads.
+    `system`, `answer`, `window` and `padding` are those of `unison_engine.runtime.text.Template`. Without a recipe the
+    weights lie in the bundle. With `phones`, spoken words go to the graph `fusion` as phones and are left out of what
+    the language model reads.
     """
 
     tokenizer: str
-    system: str
+    system: str | None
+    answer: str = ""
+    window: int = MAX_TOKENS
+    padding: Padding = "right"
     clock: Clock | None
     phones: bool = False
-    weights: WeightRecipe
-
-
-class Sampling(_Strict):
-    """Defaults of the sampler."""
-
-    steps: int
-    guidance: float
+    weights: WeightRecipe | None = None
 
 
 class Layout(_Strict):
@@ -71,19 +71,21 @@ class Layout(_Strict):
     hop: int
     channels: int
     max_seconds: float
+    whole_grid: bool = False
 
 
 class Manifest(_Strict):
     """`bundle.json`. `card` is the model card: data, licences, hours, limits; free in form, for people to read.
 
     `graphs` has the entries text_encoder, fusion, modulation, step, vae_encoder and vae_decoder; `files` the SHA-256 of
-    each file.
+    each file. `dither` is the magnitude below which samples of a source are replaced by noise of that deviation.
     """
 
     format: int
     name: str
     licence: str
     layout: Layout
+    dither: float = 0.0
     blocks: int
     text: Text
     sampling: Sampling
@@ -137,16 +139,28 @@ class Bundle:
         """File of a graph."""
         return self.folder / self.manifest.graphs[name].file
 
-    def verify(self) -> None:
-        """Hash every file.
+    def external_data(self, graph: str) -> Path | None:
+        """Weights of a graph that the bundle does not hold, assembled at first use; None where it holds them.
+
+        Raises:
+            ModelMissing: see `materialise`.
+        """
+        recipe = self.manifest.text.weights
+        if graph != "text_encoder" or recipe is None:
+            return None
+        return materialise(recipe, self.graph(graph).with_suffix(".data").name)
+
+    def verify(self, *names: str) -> None:
+        """Hash every file, or those that are named.
 
         Raises:
             ModelMissing: a file is not the one that was exported.
         """
-        for name, expected in self.manifest.files.items():
-            if file_hash(self.folder / name) != expected:
+        for name in names or self.manifest.files:
+            if file_hash(self.folder / name) != self.manifest.files[name]:
                 raise ModelMissing(
-                    f"{self.folder / name} is damaged: its SHA-256 is not {expected[:12]}…; fetch it again."
+                    f"{self.folder / name} is damaged: its SHA-256 is not {self.manifest.files[name][:12]}…; "
+                    "fetch it again."
                 )
 
 

@@ -16,13 +16,15 @@ from typing import Any
 import click
 
 from unison_engine.audio import read_audio
-from unison_engine.cli_takes import bundle_option, library_option, progress_bar, takes, told
+from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
+from unison_engine.doctor import examine
 from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
+from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
-from unison_engine.tasks import Parameter, Task, parameters
+from unison_engine.tasks import Task
 
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}
@@ -55,17 +57,28 @@ def run_group() -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=7770, show_default=True, help="UDP port; 0 takes any free one.")
+@click.option("--port", default=7770, show_default=True, help="Port of UDP and TCP; 0 takes any free one.")
+@click.option("--token", envvar="UNISON_TOKEN", help="Secret for lines from other machines.  [env: UNISON_TOKEN]")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
 @bundle_option
+@backend_option
 @library_option
 @_device
-def serve(host: str, port: int, verbose: bool, bundle: str, library: Path | None, device: str | None) -> None:
+def serve(
+    host: str,
+    port: int,
+    token: str | None,
+    verbose: bool,
+    bundle: str,
+    backend: str | None,
+    library: Path | None,
+    device: str | None,
+) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
-    open_synthesizer = functools.partial(_open_bundle, bundle)
+    open_synthesizer = functools.partial(_open_bundle, bundle, backend)
     kept = TakeLibrary(library or default_library())
-    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port))
+    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port, token))
 
 
 @cli.command()
@@ -86,6 +99,28 @@ def devices() -> None:
     for device in list_outputs():
         mark = "*" if device.default else " "
         click.echo(f"{mark} {device.name}  ({device.api}, {device.channels} channels, {device.rate:g} Hz)")
+
+
+@cli.command()
+@click.argument("bundle", default="nano")
+@click.option("--seconds", default=5.0, show_default=True, help="Length of the sound.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the matrix products.  [default: all cores]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@backend_option
+def bench(bundle: str, seconds: float, threads: int | None, as_json: bool, backend: str | None) -> None:
+    """Measure every part of a bundle on every backend, side by side."""
+    # Imported here, so that what needs no inference runtime starts sooner.
+    from unison_engine.bench import bench as measure
+
+    report = measure(bundle, seconds, backend, threads)
+    click.echo(report.model_dump_json(indent=1) if as_json else report.markdown())
+
+
+@cli.command()
+def doctor() -> None:
+    """Tell what this machine has, which backends work and why others do not, and what would be faster."""
+    for line in examine(load_registry()):
+        click.echo(line)
 
 
 cli.add_command(takes)
@@ -109,12 +144,13 @@ def _task_command(task: Task[Any]) -> click.Command:
         click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
         click.option("--play", is_flag=True, help="Play the sound when it is ready."),
         bundle_option,
+        backend_option,
         library_option,
         _device,
     ]
     for decorate in reversed(own):
         command = decorate(command)
-    command.params.sort(key=lambda option: option.name in {"bundle", "library", "device"})
+    command.params.sort(key=lambda option: option.name in {"bundle", "backend", "library", "device"})
     return command
 
 
@@ -140,11 +176,12 @@ def _run(
     output: Path | None,
     play: bool,
     bundle: str,
+    backend: str | None,
     library: Path | None,
     device: str | None,
     **arguments: object,
 ) -> None:
-    engine = Engine.open(bundle, library)
+    engine = Engine.open(bundle, library, backend)
     given = {name: value for name, value in arguments.items() if value is not None}
     with progress_bar(task) as advance:
         take = engine.run(task, progress=advance, **given)
@@ -165,13 +202,18 @@ def _play(path: Path, device: str | None) -> None:
 
 
 async def serve_until_stopped(
-    open_synthesizer: Callable[[], Synthesizer], library: TakeLibrary, output: Output, host: str, port: int
+    open_synthesizer: Callable[[], Synthesizer],
+    library: TakeLibrary,
+    output: Output,
+    host: str,
+    port: int,
+    token: str | None = None,
 ) -> None:
     """Serve until a client sends /unison/quit or the process is asked to end; say on stdout when ready."""
     # Imported here, so that what needs no server starts sooner.
     from unison_engine.host.server import Server
 
-    async with Server(open_synthesizer, library, output, host, port) as server:
+    async with Server(open_synthesizer, library, output, host, port, token) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.
                 asyncio.get_running_loop().add_signal_handler(number, server.stopped.set)
@@ -183,8 +225,8 @@ async def serve_until_stopped(
         await server.stopped.wait()
 
 
-def _open_bundle(bundle: str) -> Synthesizer:
+def _open_bundle(bundle: str, backend: str | None = None) -> Synthesizer:
     # Called in the worker, the one process that loads the inference runtime.
     from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
 
-    return BundleSynthesizer.open(bundle)
+    return BundleSynthesizer.open(bundle, backend=backend)

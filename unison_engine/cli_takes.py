@@ -14,6 +14,9 @@ from unison_engine.engine import Engine, Progress, default_library
 from unison_engine.takes import Take, TakeLibrary
 
 bundle_option = click.option("--bundle", default="nano", show_default=True, help="Bundle, by name or folder.")
+backend_option = click.option(
+    "--backend", help="What computes, by name; `unison doctor` lists them.  [default: the fastest here]"
+)
 library_option = click.option(
     "--library",
     type=click.Path(path_type=Path),
@@ -67,10 +70,11 @@ def tree(take: str | None, library: Path | None) -> None:
 @takes.command()
 @_take
 @bundle_option
+@backend_option
 @library_option
-def again(take: str, bundle: str, library: Path | None) -> None:
-    """Make a take once more, sample for sample."""
-    engine = Engine.open(bundle, library)
+def again(take: str, bundle: str, backend: str | None, library: Path | None) -> None:
+    """Make a take once more, sample for sample where the same backend computes."""
+    engine = Engine.open(bundle, library, backend)
     with progress_bar(take) as advance:
         made = engine.again(take, progress=advance)
     click.echo(told(made, made.path))
@@ -80,10 +84,11 @@ def again(take: str, bundle: str, library: Path | None) -> None:
 @_take
 @click.option("-n", "--count", default=1, show_default=True, type=click.IntRange(1, 100), help="How many to make.")
 @bundle_option
+@backend_option
 @library_option
-def vary(take: str, count: int, bundle: str, library: Path | None) -> None:
+def vary(take: str, count: int, bundle: str, backend: str | None, library: Path | None) -> None:
     """Make variations: the same request with other seeds."""
-    engine = Engine.open(bundle, library)
+    engine = Engine.open(bundle, library, backend)
     for number in range(1, count + 1):
         with progress_bar(f"{take} {number}/{count}") as advance:
             (made,) = engine.vary(take, progress=advance)

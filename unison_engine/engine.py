@@ -18,6 +18,7 @@ from unison_engine.conditioning import Conditioning, Mask
 from unison_engine.errors import ModelMissing, PluginFailed, UnisonError
 from unison_engine.layout import LatentLayout
 from unison_engine.registry import Registry, load_registry
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.takes import Recipe, Take, TakeLibrary
 from unison_engine.tasks import Request, Task, TaskContext
 
@@ -49,13 +50,16 @@ class Synthesizer(Protocol):
     def bundle(self) -> BundleIdentity:
         """What it was made from, and its defaults."""
 
+    @property
+    def backend(self) -> str:
+        """Libraries that compute it, with their versions, and the number of threads."""
+
     def run(
         self,
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None,
-        guidance: float | None,
+        sampling: Sampling,
         progress: Callable[[Any], None] | None,
     ) -> NDArray[np.float32]:
         """Samples [n], mono at the layout's rate; `progress` may raise, which ends the run."""
@@ -68,14 +72,12 @@ class BundleIdentity:
     Attributes:
         name: of the bundle.
         hash: SHA-256 of its manifest.
-        steps: of the sampler where a request names none.
-        guidance: scale where a request names none.
+        sampling: how latents are sampled where a request does not say.
     """
 
     name: str
     hash: str
-    steps: int
-    guidance: float
+    sampling: Sampling
 
 
 def engine_version() -> str:
@@ -113,9 +115,8 @@ def render(
         raise PluginFailed(
             f"the task {task.name!r} failed with {type(error).__name__}: {error}; tell the plugin's author."
         ) from error
-    steps = request.steps or synthesizer.bundle.steps
-    guidance = synthesizer.bundle.guidance if request.guidance is None else request.guidance
-    wave = synthesizer.run(conditioning, seed=request.seed, steps=steps, guidance=guidance, progress=progress)
+    sampling = synthesizer.bundle.sampling.of(task.name, request.steps, request.guidance)
+    wave = synthesizer.run(conditioning, seed=request.seed, sampling=sampling, progress=progress)
     if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
         wave = crop_reference(wave, len(conditioning.source), layout.hop, layout.sample_rate)
     recipe = Recipe(
@@ -123,10 +124,11 @@ def render(
         request=request.model_dump(mode="json"),
         prompt=conditioning.prompt,
         seed=request.seed,
-        steps=steps,
-        guidance=guidance,
+        steps=sampling.steps,
+        guidance=sampling.guidance,
         bundle=synthesizer.bundle.name,
         bundle_hash=synthesizer.bundle.hash,
+        backend=synthesizer.backend,
         engine=engine_version(),
         created=datetime.now(UTC),
     )
@@ -147,16 +149,21 @@ class Engine:
         self.library = library
 
     @classmethod
-    def open(cls, bundle: str | Path = "nano", library: str | Path | None = None) -> Engine:
+    def open(cls, bundle: str | Path = "nano", library: str | Path | None = None, backend: str | None = None) -> Engine:
         """Open a bundle by name or folder; takes go to `library`, or to `default_library()`.
+
+        `backend` names what is to compute; by default it is whatever a short measurement finds fastest here.
 
         Raises:
             ModelMissing: the bundle is not there, or not whole.
+            BadArguments: there is no such backend.
+            BackendFailed: it does not work on this machine.
         """
         # Imported here, so that the host's own process never loads the inference runtime.
         from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
 
-        return cls(BundleSynthesizer.open(bundle), load_registry(), TakeLibrary(library or default_library()))
+        synthesizer = BundleSynthesizer.open(bundle, backend=backend)
+        return cls(synthesizer, load_registry(), TakeLibrary(library or default_library()))
 
     def run(self, task: str, /, *, progress: Callable[[Progress], None] | None = None, **arguments: object) -> Take:
         """Make one sound; `arguments` are the fields of the task's request. `progress` may raise to give up.

@@ -41,6 +41,12 @@ class UnknownAsset(UnisonError):
     code = "unknown_asset"
 
 
+class NotAllowed(UnisonError):
+    """The client may not do this; it has yet to give the token, or gave a wrong one."""
+
+    code = "not_allowed"
+
+
 class QueueFull(UnisonError):
     """The job queue has reached its limit."""
 
@@ -57,6 +63,18 @@ class ModelMissing(UnisonError):
     """A bundle, or a file of it, is absent, damaged or of another format version."""
 
     code = "model_missing"
+
+
+class BackendFailed(UnisonError):
+    """A backend is not installed, does not work on this machine, or failed to load or run a graph."""
+
+    code = "backend_failed"
+
+
+class EngineFailed(UnisonError):
+    """TensorRT could not read a graph or build an engine of it."""
+
+    code = "engine_failed"
 
 
 class PluginFailed(UnisonError):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pluggy
 
+from unison_engine.runtime.backend import Backend
 from unison_engine.tasks import Task
 
 PROJECT = "unison_engine"
@@ -18,3 +19,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def unison_register_tasks(register: Callable[[Task[Any]], None]) -> None:
     """Call `register(task)` once for every task the plugin brings."""
+
+
+@hookspec
+def unison_register_backends(register: Callable[[Backend], None]) -> None:
+    """Call `register(backend)` once for every backend the plugin brings."""

@@ -17,12 +17,14 @@ class LatentLayout:
         hop: samples per latent frame.
         channels: latent channels C; the network input has 2C + 1 (UNISON, arXiv 2605.31530, section 3).
         max_seconds: the longest sound the model was trained on.
+        whole_grid: the model always makes that length, of which a shorter sound is the beginning.
     """
 
     sample_rate: int
     hop: int
     channels: int
     max_seconds: float
+    whole_grid: bool = False
 
     @property
     def frame_rate(self) -> float:
@@ -48,3 +50,13 @@ class LatentLayout:
     def frames(self, samples: int) -> int:
         """Latent frames that cover this many samples; the last may reach past the end."""
         return -(-samples // self.hop)
+
+    def grid(self, samples: int) -> tuple[int, int]:
+        """Samples and latent frames that the model works on to make this many samples.
+
+        A whole grid has no frame that reaches past its end, so that the longest sound is shorter by a part of a frame.
+        """
+        if not self.whole_grid:
+            return samples, self.frames(samples)
+        longest = self.samples(self.max_seconds)
+        return longest, longest // self.hop

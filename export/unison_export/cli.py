@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from unison_engine.bundle import Bundle, Sampling
 from unison_engine.errors import UnisonError
+from unison_engine.runtime.engines import Precision, Target, Weights
 from unison_export.bundle import write_bundle
+from unison_export.tensorrt.engines import build_engines
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
+from unison_train.finetune import finetune as tune
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -38,6 +44,48 @@ def checkpoint(
 ) -> None:
     """Write the checkpoint of a bundle, for `unison-train run --start`."""
     read_checkpoint(Bundle.open(bundle)).save(out)
+
+
+@app.command()
+def tensorrt(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    target: Annotated[Target, typer.Option(help="rtx: graphics cards of workstations; enterprise: data centres.")],
+    precision: Annotated[Precision, typer.Option(help="Of the large matrix products.")] = "bfloat16",
+    bucket: Annotated[
+        list[float] | None, typer.Option(help="Longest sound of a shape profile in seconds; may be repeated.")
+    ] = None,
+    weights: Annotated[Weights, typer.Option(help="Whether other weights can be put in; needs a GPU.")] = "baked",
+    capability: Annotated[
+        list[str] | None, typer.Option(help="Build for this GPU alone, such as SM89; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the engines; in the bundle by default.")] = None,
+) -> None:
+    """Build the TensorRT engines of a bundle."""
+    opened = Bundle.open(bundle)
+    buckets = bucket or [opened.layout.max_seconds]
+    started = time.perf_counter()
+    for record in build_engines(opened, target, precision, buckets, weights, capability or (), out):
+        print(f"{record.size / 1e6:8.1f} MB  {record.graph}  after {time.perf_counter() - started:.0f} s")
+
+
+@app.command()
+def finetune(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    clips: Annotated[Path, typer.Argument(help="JSONL manifest, beside the clips that it names.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; its name is that of the bundle.")],
+    lora: Annotated[int, typer.Option(help="Train low-rank adapters of this rank in place of the weights.")] = 0,
+    steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
+    minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
+) -> None:
+    """Train a bundle further on your clips and write what comes of it as a bundle.
+
+    The run is kept in OUT.run; started again, it goes on where it was.
+    """
+    opened, run = Bundle.open(bundle), out.with_name(f"{out.name}.run")
+    read_checkpoint(opened).save(run / "start")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    tune(clips, run / "start", run, device, steps=steps, lora_rank=lora, minutes=minutes)
+    write_bundle(Checkpoint.load(run), out, out.name, opened.manifest.sampling)
 
 
 def main() -> None:

@@ -15,13 +15,17 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from unison_engine.bundle import Graph, TensorSpec
+from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import MAX_PHONES
+from unison_export.precision import narrow
 from unison_export.weights import HALVED, record_weights
 from unison_train.checkpoint import Checkpoint
+from unison_train.model.dit import DiT, TextFusion
 from unison_train.model.modulation import BLOCK_PARTS, FINAL_PARTS
 
-# Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32.
-OPSET = 20
+# Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32. From opset 23 on
+# attention is one node, for which TensorRT-RTX has kernels in bfloat16 and float16 alone.
+OPSET, NARROW_OPSET = 20, 23
 _DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
 
 
@@ -34,7 +38,7 @@ class Export:
     inputs: dict[str, Tensor]
     free: dict[str, dict[int, Any]]
     output: str
-    output_shape: tuple[str | int, ...]
+    shape: tuple[str | int, ...]
 
 
 def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
@@ -43,7 +47,16 @@ def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
     Weight matrices are stored as float16 and cast to float32 when a runtime loads the graph; round them with
     `round_weights` first, so that nothing is lost here.
     """
-    return {name: _write(name, export, folder) for name, export in _exports(checkpoint).items()}
+    exports = network_exports(checkpoint.dit, checkpoint.fusion)
+    exports |= audio_exports(checkpoint.autoencoder, checkpoint.layout)
+    return {name: _write(name, export, folder) for name, export in exports.items()}
+
+
+def export_narrow_graphs(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype) -> dict[str, Graph]:
+    """The same graphs with the layers that `narrow` chooses in `dtype`, which is how TensorRT is told a precision."""
+    dit, fusion = narrow(checkpoint.dit, dtype), narrow(checkpoint.fusion, dtype)
+    exports = network_exports(dit, fusion) | audio_exports(narrow(checkpoint.autoencoder, dtype), checkpoint.layout)
+    return {name: write_narrow(name, export, folder, dtype) for name, export in exports.items()}
 
 
 @torch.no_grad()
@@ -54,8 +67,9 @@ def round_weights(module: nn.Module) -> None:
             parameter.copy_(parameter.half().float())
 
 
-def _exports(checkpoint: Checkpoint) -> dict[str, Export]:
-    config, layout = checkpoint.config, checkpoint.layout
+def network_exports(dit: DiT, fusion: TextFusion) -> dict[str, Export]:
+    """Graphs `fusion`, `modulation` and `step`."""
+    config = dit.config
     batch, frames, tokens = Dim("b", min=1, max=16), Dim("t", min=2, max=4096), Dim("s", min=2, max=1024)
     branches, times = Dim("g", min=1, max=4), Dim("n", min=1, max=1024)
     b, g, t, s, n, channels = 2, 3, 50, 21, 5, config.latent_channels
@@ -81,38 +95,40 @@ def _exports(checkpoint: Checkpoint) -> dict[str, Export]:
     if config.places_text:
         step["text_position"] = torch.zeros(b, s)
         free["text_position"] = {0: batch, 1: tokens}
-    fusion = {"states": torch.zeros(config.depth, 1, s, config.text_width)}
-    fusion_free: dict[str, dict[int, Any]] = {"states": {2: tokens}}
+    text = {"states": torch.zeros(config.depth, 1, s, config.text_width)}
+    text_free: dict[str, dict[int, Any]] = {"states": {2: tokens}}
     if config.phones:
         spoken = Dim("p", min=2, max=MAX_PHONES)
-        fusion |= {"phones": torch.zeros(1, 40, dtype=torch.long), "phone_mask": torch.ones(1, 40)}
-        fusion_free |= {"phones": {1: spoken}, "phone_mask": {1: spoken}}
-    wave = torch.zeros(b, t * layout.hop)
-    autoencoder = checkpoint.autoencoder
+        text |= {"phones": torch.zeros(1, 40, dtype=torch.long), "phone_mask": torch.ones(1, 40)}
+        text_free |= {"phones": {1: spoken}, "phone_mask": {1: spoken}}
     return {
-        "fusion": Export(
-            checkpoint.fusion, "forward", fusion, fusion_free, "text", (config.depth, 1, "s", config.width)
-        ),
+        "fusion": Export(fusion, "forward", text, text_free, "text", (config.depth, 1, "s", config.width)),
         "modulation": Export(
-            checkpoint.dit,
+            dit,
             "modulation",
             {"time": torch.rand(n)},
             {"time": {0: times}},
             "modulations",
             ("n", modulations, config.width),
         ),
-        "step": Export(checkpoint.dit, "evaluate", step, free, "velocity", ("b", "g", channels, "t")),
-        "vae_encoder": Export(
-            autoencoder,
-            "encode",
-            {"wave": wave},
-            {"wave": {0: batch, 1: layout.hop * frames}},
-            "latent",
-            ("b", channels, "t"),
-        ),
-        "vae_decoder": Export(
-            autoencoder, "decode", {"latent": latent}, {"latent": over_frames}, "wave", ("b", f"{layout.hop}*t")
-        ),
+        "step": Export(dit, "evaluate", step, free, "velocity", ("b", "g", channels, "t")),
+    }
+
+
+def audio_exports(autoencoder: nn.Module, layout: LatentLayout) -> dict[str, Export]:
+    """Graphs `vae_encoder` and `vae_decoder` of a network with the methods `encode` and `decode`.
+
+    A model of the whole grid encodes a wave of any length, since its grid need not be a multiple of the hop.
+    """
+    batch, frames = Dim("b", min=1, max=16), Dim("t", min=2, max=4096)
+    samples = Dim("n", min=2 * layout.hop, max=4096 * layout.hop) if layout.whole_grid else layout.hop * frames
+    b, t, channels = 2, 50, layout.channels
+    wave, latent = torch.zeros(b, t * layout.hop), torch.zeros(b, channels, t)
+    waves, latents = {"wave": {0: batch, 1: samples}}, {"latent": {0: batch, 2: frames}}
+    length = f"{layout.hop}*t"
+    return {
+        "vae_encoder": Export(autoencoder, "encode", {"wave": wave}, waves, "latent", ("b", channels, "t")),
+        "vae_decoder": Export(autoencoder, "decode", {"latent": latent}, latents, "wave", ("b", length)),
     }
 
 
@@ -128,7 +144,8 @@ class _Method(nn.Module):
         return output
 
 
-def _write(name: str, export: Export, folder: Path) -> Graph:
+def trace(export: Export, optimise: bool = True, opset: int = OPSET) -> torch.onnx.ONNXProgram:
+    """The graph of an export, with its weights."""
     with warnings.catch_warnings():
         # Inputs that share a free size share its name, which the exporter finds worth a warning each time.
         warnings.filterwarnings("ignore", "# The axis name")
@@ -138,20 +155,39 @@ def _write(name: str, export: Export, folder: Path) -> Graph:
             dynamic_shapes={"inputs": export.free},
             input_names=list(export.inputs),
             output_names=[export.output],
-            opset_version=OPSET,
+            opset_version=opset,
             dynamo=True,
             verbose=False,
+            optimize=optimise,
         )
     assert program is not None
-    model = program.model_proto
+    return program
+
+
+def describe(export: Export, model: onnx.ModelProto, file: str, weights: str) -> Graph:
+    """A graph as the manifest tells it."""
+    inputs = {value.name: _spec(value) for value in model.graph.input}
+    outputs = {export.output: TensorSpec(dtype="float32", shape=export.shape)}
+    return Graph(file=file, inputs=inputs, outputs=outputs, weights=weights)
+
+
+def _write(name: str, export: Export, folder: Path) -> Graph:
+    model = trace(export).model_proto
     record_weights(model, export.network)
     halve_weights(model)
+    return _save(name, model, export, folder, "float16")
+
+
+def write_narrow(name: str, export: Export, folder: Path, dtype: torch.dtype) -> Graph:
+    """Write the graph of a network that went through `narrow`."""
+    return _save(name, trace(export, opset=NARROW_OPSET).model_proto, export, folder, str(dtype).removeprefix("torch."))
+
+
+def _save(name: str, model: onnx.ModelProto, export: Export, folder: Path, weights: str) -> Graph:
     onnx.checker.check_model(model)
     file = f"{name}.onnx"
     onnx.save(model, folder / file)
-    inputs = {value.name: _spec(value) for value in model.graph.input}
-    output = TensorSpec(dtype="float32", shape=export.output_shape)
-    return Graph(file=file, inputs=inputs, outputs={export.output: output}, weights="float16")
+    return describe(export, model, file, weights)
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

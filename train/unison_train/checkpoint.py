@@ -73,16 +73,22 @@ class Checkpoint:
         (folder / "config.partial").write_text(json.dumps(described, indent=1) + "\n")
         (folder / "config.partial").replace(folder / CONFIG)
 
-    @classmethod
-    def load(cls, folder: Path) -> Checkpoint:
-        """Read what `save` wrote, on the CPU.
+    @staticmethod
+    def read_record(folder: Path) -> dict[str, Any]:
+        """What `save` wrote besides weights: "model", "layout" and the keys of `record`.
 
         Raises:
             ModelMissing: the folder holds no checkpoint.
         """
         if not (folder / CONFIG).is_file():
             raise ModelMissing(f"{folder} holds no checkpoint; make one with `unison-train run`.")
-        record = json.loads((folder / CONFIG).read_text())
+        record: dict[str, Any] = json.loads((folder / CONFIG).read_text())
+        return record
+
+    @classmethod
+    def load(cls, folder: Path) -> Checkpoint:
+        """Read what `save` wrote, on the CPU; raises as `read_record`."""
+        record = cls.read_record(folder)
         sizes = record.pop("model")
         clock = sizes.pop("text_clock")
         config = DiTConfig(**sizes, text_clock=None if clock is None else TextClock(**clock))

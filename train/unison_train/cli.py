@@ -1,4 +1,4 @@
-"""`unison-train`: corpus, autoencoder, network."""
+"""`unison-train`: corpus, autoencoder, network, evaluation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Annotated
 import torch
 import typer
 
-from unison_engine.errors import UnisonError
+from unison_engine.errors import UnisonError, UnknownAsset
 from unison_engine.pronunciation import Lexicon
 from unison_train.autoencoder.training import AutoencoderRecipe
 from unison_train.config import TrainConfig
 from unison_train.corpus.sounds import build_sounds
 from unison_train.corpus.speech import build_speech
+from unison_train.finetune import RECIPE
+from unison_train.finetune import finetune as tune
 from unison_train.fit import fit, fit_autoencoder
 from unison_train.letters import learn
 
@@ -85,6 +87,23 @@ def run(
 
 
 @app.command()
+def finetune(
+    clips: Annotated[Path, typer.Option(help="JSONL manifest, beside the clips that it names.")],
+    start: Annotated[Path, typer.Option(help="Folder of the checkpoint to train further.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run in it goes on.")],
+    recipe: Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")] = RECIPE,
+    lora: Annotated[int, typer.Option(help="Train low-rank adapters of this rank in place of the weights.")] = 0,
+    steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
+    minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
+    device: Device = DEVICE,
+    threads: Threads = 0,
+) -> None:
+    """Train a checkpoint further on your clips, for the tasks that they can serve; started again, it goes on."""
+    _use(threads)
+    tune(clips, start, out, torch.device(device), recipe, steps, lora, minutes)
+
+
+@app.command()
 def letters(
     out: Annotated[Path, typer.Argument(help="File to write, such as unison_engine/cmudict/letters.txt.")],
 ) -> None:
@@ -96,6 +115,43 @@ def letters(
     right = sum(tuple(sounds.pronounce(word)) == phones for word, phones in hidden.items())
     print(f"learned from 96 % of the words, it says {right / len(hidden):.1%} of the others as the dictionary does")
     out.write_text(learn(entries).dumps(), encoding="utf-8")
+
+
+@app.command("eval")
+def evaluate_bundle(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    corpus: Annotated[Path, typer.Option(help="Folder of the corpus whose held-out speech is asked for.")] = Path(
+        "data/nano"
+    ),
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; by default runs/evaluation-NAME.")] = None,
+    tasks: Annotated[str, typer.Option(help="Tasks, separated by commas; all of them if left out.")] = "",
+    items: Annotated[int, typer.Option(help="Requests of each task; 0 for all of them.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Steps of the sampler; the bundle's own if left out.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance scale; the bundle's own if left out.")] = None,
+    cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
+    threads: Threads = 0,
+) -> None:
+    """Measure a bundle on fixed requests of every task, and write tables and a page to listen to."""
+    try:
+        from unison_train.evaluation.command import run_evaluation
+    except ModuleNotFoundError as error:
+        raise UnknownAsset(f"{error.name} is missing; run: pip install unison-train[eval]") from error
+    _use(threads)
+    chosen = [name.strip() for name in tasks.split(",") if name.strip()]
+    run_evaluation(bundle, corpus, out, chosen, items, steps, guidance, cache, threads)
+
+
+@app.command()
+def tagger(
+    corpus: Corpus,
+    out: Annotated[Path | None, typer.Option(help="File to write; by default the one that `eval` uses.")] = None,
+) -> None:
+    """Train the judge of sounds that `eval` uses, on sounds that neither the corpus nor the requests hold."""
+    from unison_train.evaluation.judges.tagger import WEIGHTS
+    from unison_train.evaluation.judges.tagger_training import train_tagger
+
+    for name, score in train_tagger(corpus, out or WEIGHTS).items():
+        print(f"{name} {score:.3f}")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unison_engine.errors import BadArguments
+from unison_train.model.config import PRESETS
 from unison_train.precision import Precision
 from unison_train.synthesis.settings import Synthesis
 from unison_train.synthesis.tasks import GENERATION_TASKS, PUBLISHED_SHARES, TASKS
@@ -77,9 +78,13 @@ class TrainConfig(_Strict):
     """Everything that decides a training run, besides the corpus itself.
 
     `tasks` gives the share of batches of each sub-task in the joint stage; `"published"` stands for those of UNISON.
+    `preset` gives the sizes of a new network, and those that a checkpoint to start from must have; without it, a run
+    starts from a checkpoint of any sizes. With a `lora_rank`, low-rank adapters learn in place of the weights, see
+    `unison_train.lora`.
     """
 
-    preset: str
+    preset: str | None = None
+    lora_rank: int = Field(default=0, ge=0)
     data: Data
     optimiser: Optimiser
     run: Run
@@ -90,6 +95,13 @@ class TrainConfig(_Strict):
     @classmethod
     def _named_shares(cls, tasks: object) -> object:
         return PUBLISHED_SHARES if tasks == "published" else tasks
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, preset: str | None) -> str | None:
+        if preset is not None and preset not in PRESETS:
+            raise ValueError(f"unknown preset {preset!r}; known are {', '.join(PRESETS)}")
+        return preset
 
     @model_validator(mode="after")
     def _known_tasks(self) -> TrainConfig:

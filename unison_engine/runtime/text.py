@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ SYSTEM = "Imagine how this scene, voice or edit sounds."
 MAX_TOKENS = 128
 MAX_PHONES = 320
 UNSPOKEN = -8.0
+Padding = Literal["left", "right"]
 _NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 
 
@@ -30,12 +32,38 @@ class TextClock:
 
 
 @dataclass(frozen=True)
+class Template:
+    """How a prompt stands in a ChatML exchange, and how much of it the network sees.
+
+    Attributes:
+        system: the system turn; None for an exchange without one.
+        answer: what the model's turn begins with, such as the empty thoughts that keep a Qwen3 from thinking.
+        window: most tokens that the network sees.
+        padding: with "right" it sees the user's turn alone; with "left" the end of the system turn fills the window.
+
+    A batch padded to a fixed length whose first tokens, as many as the system turn has, are cut off leaves just this,
+    by the side it was padded on. Padding itself is never fed: no token attends to it, and rotary attention sees only
+    the distance of two tokens, so positions may as well start behind it.
+    """
+
+    system: str | None = SYSTEM
+    answer: str = ""
+    window: int = MAX_TOKENS
+    padding: Padding = "right"
+
+    @property
+    def head(self) -> str:
+        """Everything before the user's turn."""
+        return "" if self.system is None else f"<|im_start|>system\n{self.system}<|im_end|>\n"
+
+
+@dataclass(frozen=True)
 class PromptTokens:
     """A prompt as the language model and the network see it.
 
     Attributes:
         ids: all token ids, system turn first.
-        kept: how many tokens at the end the network sees; the system turn in front of them is cut off.
+        kept: how many tokens at the end the network sees; what is in front of them is cut off.
         positions: [kept] frame at which each kept token is spoken, -8 for tokens that are not.
     """
 
@@ -86,17 +114,17 @@ class PromptTokenizer:
         tokenizer: of the language model.
         clock: places spoken characters in time; None leaves tokens without position.
         silent: leave out the spoken words, which the network is told as phones.
-        system: the system turn.
+        template: the exchange.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, clock: TextClock | None, silent: bool = False, system: str = SYSTEM
+        self, tokenizer: Tokenizer, clock: TextClock | None, silent: bool = False, template: Template | None = None
     ) -> None:
         self._tokenizer = tokenizer
         self._clock = clock
         self.silent = silent
-        self._head = f"<|im_start|>system\n{system}<|im_end|>\n"
-        self.prefix: list[int] = tokenizer.encode(self._head, add_special_tokens=False).ids
+        self.template = template or Template()
+        self.prefix: list[int] = tokenizer.encode(self.template.head, add_special_tokens=False).ids
 
     def read(self, prompt: str) -> str:
         """What the language model reads of a prompt."""
@@ -112,14 +140,15 @@ class PromptTokenizer:
             TooLarge: the prompt has more tokens than the network was trained on.
         """
         opening, prompt = "<|im_start|>user\n", self.read(prompt)
-        turn = f"{opening}{prompt}<|im_end|>\n<|im_start|>assistant\n"
+        turn = f"{opening}{prompt}<|im_end|>\n<|im_start|>assistant\n{self.template.answer}"
         encoded = self._tokenizer.encode(turn, add_special_tokens=False)
-        if len(encoded.ids) > MAX_TOKENS:
-            raise TooLarge(
-                f"the prompt has {len(encoded.ids)} tokens, the model reads at most {MAX_TOKENS}; shorten it."
-            )
-        positions = self._positions(prompt, encoded.offsets, len(opening))
-        return PromptTokens(self.prefix + encoded.ids, len(encoded.ids), positions)
+        window, ids = self.template.window, self.prefix + encoded.ids
+        if len(encoded.ids) > window:
+            raise TooLarge(f"the prompt has {len(encoded.ids)} tokens, the model reads at most {window}; shorten it.")
+        kept = min(window, len(ids)) if self.template.padding == "left" else len(encoded.ids)
+        positions = np.full(kept, UNSPOKEN, dtype=np.float32)
+        positions[-len(encoded.ids) :] = self._positions(prompt, encoded.offsets, len(opening))
+        return PromptTokens(ids, kept, positions)
 
     def _positions(self, prompt: str, offsets: list[tuple[int, int]], shift: int) -> NDArray[np.float32]:
         positions = np.full(len(offsets), UNSPOKEN, dtype=np.float32)

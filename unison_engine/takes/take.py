@@ -16,10 +16,12 @@ class Recipe(BaseModel):
         request: its validated request; a recording that is a take of the same library stands there by its id.
         prompt: the text the language model read.
         seed: seed of the noise; likewise `steps` and `guidance`, as they were used.
-        steps: evaluations of the sampler.
-        guidance: guidance scale.
+        steps: of the sampler.
+        guidance: guidance scale. Everything else about the sampling is the bundle's own for this task.
         bundle: name of the bundle.
         bundle_hash: SHA-256 of its manifest, which holds the hashes of all its files.
+        backend: libraries that computed it, with their versions, and the number of threads; with another the same
+            sound comes out, but not the same to the bit. Empty in recipes of before it was kept.
         engine: version of the engine.
         created: when the sound was made, UTC.
         parent: id of the take this one was made from: the source of an edit, or what was varied.
@@ -35,6 +37,7 @@ class Recipe(BaseModel):
     guidance: float
     bundle: str
     bundle_hash: str
+    backend: str = ""
     engine: str
     created: datetime
     parent: str | None = None

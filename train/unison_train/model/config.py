@@ -94,10 +94,10 @@ PRESETS = {
     ),
     "d20s0-44k": Preset(
         DiTConfig(latent_channels=40, width=1024, heads=8, depth=20, rotary=96, text_width=3584),
-        LatentLayout(sample_rate=44_100, hop=1024, channels=40, max_seconds=10.0),
+        LatentLayout(sample_rate=44_100, hop=1024, channels=40, max_seconds=10.0, whole_grid=True),
     ),
     "d24s0-16k": Preset(
         DiTConfig(latent_channels=20, width=1024, heads=8, depth=24, rotary=96, text_width=3584),
-        LatentLayout(sample_rate=16_000, hop=512, channels=20, max_seconds=10.0),
+        LatentLayout(sample_rate=16_000, hop=512, channels=20, max_seconds=10.0, whole_grid=True),
     ),
 }

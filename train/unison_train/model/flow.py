@@ -47,7 +47,7 @@ def guided_velocity(
     guidance: float,
     times: Sequence[float],
 ) -> Callable[[Tensor, float], Tensor]:
-    """Velocity with classifier-free guidance, to sample with `unison_engine.runtime.sampler.euler`.
+    """Velocity with classifier-free guidance, to sample with `unison_engine.runtime.sampler.solve`.
 
     Both branches are evaluated together, the unconditional one with no text token counted; with guidance of 1 or
     less the conditional one runs alone. `text_mask` is [B, S], other shapes as in `DiT.evaluate`. What depends on

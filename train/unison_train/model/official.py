@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unison_engine.errors import ModelMissing
 from unison_train.model.config import DiTConfig
-from unison_train.model.dit import DiT, TextFusion
+from unison_train.model.plain import PlainNetwork
 
 _PATCH = {
     "img_in.proj.0.conv.weight": "dit.patch.inward.weight",
@@ -72,16 +72,7 @@ def official_names(depth: int) -> dict[str, str | None]:
 def official_shapes(config: DiTConfig) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor of an official checkpoint with these sizes, in the official order."""
     with torch.device("meta"):
-        ours = nn.ModuleDict({"dit": DiT(config), "fusion": TextFusion(config)}).state_dict()
-    left_out = {
-        "txt_attn_q.weight": (config.width, config.width),
-        "txt_attn_q.bias": (config.width,),
-        "txt_attn_q_norm.weight": (config.head_width,),
-    }
-    return {
-        official: left_out[official.split(".", 2)[2]] if name is None else tuple(ours[name].shape)
-        for official, name in official_names(config.depth).items()
-    }
+        return {name: tuple(parameter.shape) for name, parameter in PlainNetwork(config).named_parameters()}
 
 
 def official_parameters(config: DiTConfig) -> int:

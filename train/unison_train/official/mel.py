@@ -42,8 +42,8 @@ class MelSpectrogram(nn.Module):
     def __init__(self, config: MelConfig) -> None:
         super().__init__()
         self.config = config
-        taper = torch.hann_window(config.window, dtype=torch.float64)
         filters = slaney_filters(config.sample_rate, config.window, config.mels, config.top)
+        taper = torch.hann_window(config.window, dtype=torch.float64)
         self.register_buffer("taper", taper.float(), persistent=False)
         self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
         self.taper: Tensor
@@ -60,9 +60,12 @@ class MelSpectrogram(nn.Module):
             wave = torch.where(wave.abs() < DITHER, DITHER * noise, wave)
         margin = (config.window - config.hop) // 2
         wave = F.pad(wave[:, None], (margin, margin), mode="reflect")[:, 0]
-        spectrum = torch.view_as_real(torch.fft.rfft(wave.unfold(1, config.window, config.hop) * self.taper))
-        magnitude = (spectrum.square().sum(3) + 1e-9).sqrt()
-        mel = (self.filters @ magnitude.transpose(1, 2)).clamp(min=FLOOR)
+        # An operation of ONNX as well, unlike a transform of windows that are cut out first.
+        spectrum = torch.stft(
+            wave, config.window, config.hop, window=self.taper, center=False, onesided=True, return_complex=True
+        )
+        magnitude = (torch.view_as_real(spectrum).square().sum(3) + 1e-9).sqrt()
+        mel = (self.filters @ magnitude).clamp(min=FLOOR)
         return mel.log10() if config.logarithm == "decimal" else mel.log()
 
 

@@ -64,7 +64,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, width, T] -> [B, width, T]."""
         query, key, value = (_unit(part).transpose(1, 2) for part in self.qkv(x).unflatten(1, (-1, 3)).unbind(2))
-        return _sum(x, self.proj_out(F.scaled_dot_product_attention(query, key, value).transpose(1, 2)))
+        # The added dimension is that of the one head.
+        mixed = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None])[:, 0]
+        return _sum(x, self.proj_out(mixed.transpose(1, 2)))
 
 
 class Middle(nn.Module):

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from unison_engine import doctor
+from unison_engine.bench import Report, bench
+from unison_engine.cli import cli
+from unison_engine.errors import BackendFailed
+from unison_engine.machine import VECTOR_SETS, physical_cores, processor, resident_memory, total_memory, vector_sets
+from unison_engine.registry import Registry, load_registry
+from unison_engine.runtime.backends import OnnxRuntime, OpenVino
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return bench("nano", seconds=0.3, backend="onnxruntime", threads=1, runs=1)
+
+
+def test_every_part_and_the_whole_are_measured(report: Report) -> None:
+    assert len(report.parts) == 7 and report.steps == 24
+    for found in report.parts.values():
+        assert list(found) == ["onnxruntime"] and found["onnxruntime"].milliseconds > 0
+    whole = report.whole["onnxruntime"]
+    assert whole.first > 0 and whole.again > 0 and whole.opened > 0
+    guided, plain = (report.parts[f"step, {kind}guided"]["onnxruntime"] for kind in ("", "not "))
+    assert 24 * min(guided.milliseconds, plain.milliseconds) < 1e5
+    assert report.backends["onnxruntime"].startswith("onnxruntime ")
+
+
+def test_tables_and_json_tell_the_same(report: Report) -> None:
+    assert Report.model_validate_json(report.model_dump_json()) == report
+    rows = [line for line in report.markdown().splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(report.parts) + 2 + 3
+    for title, found in report.parts.items():
+        (row,) = [row for row in rows if row.startswith(f"| {title} |")]
+        assert f"{found['onnxruntime'].milliseconds:.1f}" in row
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+
+
+def test_from_the_shell(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr("unison_engine.bench.bench", lambda *arguments: asked.append(arguments) or report)
+    assert invoke("bench").stdout.strip() == report.markdown()
+    told = json.loads(invoke("bench", "nano", "--seconds", "2", "--backend", "openvino", "--json").stdout)
+    assert told == json.loads(report.model_dump_json())
+    assert asked == [("nano", 5.0, None, None), ("nano", 2.0, "openvino", None)]
+
+
+def test_a_backend_that_is_not_there_is_named() -> None:
+    with pytest.raises(BackendFailed, match="no backend 'cray'"):
+        bench("nano", backend="cray")
+
+
+def test_what_the_machine_has_is_told() -> None:
+    assert physical_cores() >= 1 and processor() and set(vector_sets()) <= set(VECTOR_SETS)
+    total, held = total_memory(), resident_memory()
+    assert total is None or held is None or 1e7 < held < total
+    told = invoke("doctor").stdout
+    assert processor() in told and "onnxruntime: onnxruntime" in told and "unison bench" in told
+
+
+def test_the_doctor_gives_the_reason_and_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Absent(OpenVino):
+        def describe(self) -> str:
+            raise BackendFailed("openvino cannot be used; run: pip install it")
+
+    monkeypatch.setattr(doctor, "graphics_processors", lambda: ["NVIDIA RTX 4090, 24564 MiB"])
+    monkeypatch.setattr(doctor, "vector_sets", lambda: ["avx2"])
+    monkeypatch.setattr(doctor, "total_memory", lambda: 1_000_000_000)
+    own = load_registry([])
+    registry = Registry(own.tasks, {"onnxruntime": OnnxRuntime(), "openvino": Absent("openvino", "f32")}, ())
+    told = "\n".join(doctor.examine(registry))
+    for word in ("openvino: no, openvino cannot", "install onnxruntime-gpu", "bfloat16", "2 GB of memory", "RTX 4090"):
+        assert word in told

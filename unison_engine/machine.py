@@ -1,0 +1,49 @@
+"""What this machine has: cores, processor, instruction sets, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+# What a matrix product gains from, as Linux names it.
+VECTOR_SETS = ("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+
+
+def physical_cores() -> int:
+    """Cores this process may use; two hardware threads of a core share its vector unit and count once."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    siblings = Path("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list")
+    shared = 2 if siblings.is_file() and any(mark in siblings.read_text() for mark in ",-") else 1
+    return max(1, available // shared)
+
+
+def processor() -> str:
+    """Name of the processor, as well as this system tells it."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def vector_sets() -> list[str]:
+    """Those of `VECTOR_SETS` that the processor has; empty where the system does not tell."""
+    flags = (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    return [name for name in VECTOR_SETS if name in flags]
+
+
+def total_memory() -> int | None:
+    """Bytes of memory, None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def resident_memory() -> int | None:
+    """Bytes of memory that this process holds now, None where the system does not tell."""
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.is_file() else None
+
+
+def _cpuinfo(key: str) -> str:
+    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
