@@ -11,9 +11,10 @@ from typing import Annotated
 import torch
 import typer
 
-from unison_engine.bundle import Bundle, Sampling
+from unison_engine.bundle import Bundle
 from unison_engine.errors import UnisonError
 from unison_engine.runtime.engines import Precision, Target, Weights
+from unison_engine.runtime.sampler import Sampling
 from unison_export.bundle import write_bundle
 from unison_export.tensorrt.engines import build_engines
 from unison_export.weights import read_checkpoint
