@@ -4,7 +4,9 @@ Plain: two passes, with text and without, nothing saved. Ours: text projected on
 schedule, both branches in one evaluation that shares what is equal. Random weights, the same in both, and the same
 outputs. The two are measured in turns; times are medians. Needs 4 GB of memory and about three minutes.
 
-python benchmarks/bench_step.py [--preset d20s0-44k] [--seconds 10] [--rounds 5] [--threads 2]
+python benchmarks/bench_step.py [--preset d20s0-44k] [--seconds 10] [--rounds 5] [--threads 2] [--clock wall]
+
+`--clock cpu --threads 1` counts the processor time of one thread, which other programs on the machine hardly change.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from unison_train.model.official import from_official
 from unison_train.model.plain import PlainNetwork
 
 GUIDANCE, STEPS, TEXT, TOLERANCE = 4.5, 50, 126, 1e-4
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 Step = Callable[[], Tensor]
+Clock = Callable[[], float]
 
 PARTS = {
     "img_in": "patch embedding",
@@ -49,27 +53,28 @@ ATTENTION, REST, WHOLE = "attention", "norms, rotation, gates", "guided step"
 class Profile(TorchFunctionMode):
     """Seconds and multiply-adds of each part of a step; parts are told apart by their weights."""
 
-    def __init__(self, parts: dict[int, str]) -> None:
+    def __init__(self, parts: dict[int, str], clock: Clock) -> None:
         super().__init__()
         self.parts = parts
+        self.clock = clock
         self.seconds: dict[str, float] = defaultdict(float)
         self.multiplications: dict[str, int] = defaultdict(int)
 
     @classmethod
-    def of(cls, step: Step, parts: dict[int, str]) -> Profile:
+    def of(cls, step: Step, parts: dict[int, str], clock: Clock) -> Profile:
         """Run a step; `parts` has the part of each weight, by its address."""
-        started = time.perf_counter()
-        run = cls(parts)
+        started = clock()
+        run = cls(parts, clock)
         with run:
             step()
-        whole = time.perf_counter() - started
+        whole = clock() - started
         run.seconds |= {REST: whole - sum(run.seconds.values()), WHOLE: whole}
         run.multiplications[WHOLE] = sum(run.multiplications.values())
         return run
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call `func`, and write down what it took if it multiplies matrices."""
-        started = time.perf_counter()
+        started = self.clock()
         found = func(*args, **(kwargs or {}))
         if func in (F.linear, F.conv1d):
             part, work = self.parts[args[1].data_ptr()], found.numel() // args[1].shape[0] * args[1].numel()
@@ -77,7 +82,7 @@ class Profile(TorchFunctionMode):
             part, work = ATTENTION, 2 * args[0].numel() * args[1].shape[2]
         else:
             return found
-        self.seconds[part] += time.perf_counter() - started
+        self.seconds[part] += self.clock() - started
         self.multiplications[part] += work
         return found
 
@@ -89,16 +94,18 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=10.0)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=physical_cores())
+    options.add_argument("--clock", default="wall", choices=CLOCKS)
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
     preset = PRESETS[chosen.preset]
     frames = int(chosen.seconds * preset.layout.sample_rate) // preset.layout.hop
     print(f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {chosen.threads} threads, torch {torch.__version__}")
-    print(f"{chosen.preset}, {frames} frames, guidance {GUIDANCE}, float32, medians of {chosen.rounds}\n")
+    print(f"{chosen.preset}, {frames} frames, guidance {GUIDANCE}, float32")
+    print(f"seconds are medians of {chosen.rounds}, {chosen.clock} time\n")
     with torch.no_grad():
         networks = Networks(preset.network)
         for valid in (TEXT, 45):
-            measure(networks, frames, valid, chosen.rounds)
+            measure(networks, frames, valid, chosen.rounds, CLOCKS[chosen.clock])
 
 
 class Networks:
@@ -118,7 +125,7 @@ class Networks:
         }
 
 
-def measure(networks: Networks, frames: int, valid: int, rounds: int) -> None:
+def measure(networks: Networks, frames: int, valid: int, rounds: int, clock: Clock) -> None:
     """Tables for a prompt of which `valid` of the published model's text positions count."""
     config = networks.config
     noisy, source = torch.randn(2, 1, config.latent_channels, frames)
@@ -133,14 +140,14 @@ def measure(networks: Networks, frames: int, valid: int, rounds: int) -> None:
         unconditional: Tensor = networks.plain(x, now, no_states, no_text)
         return guided(conditional, unconditional, GUIDANCE)
 
-    started = time.perf_counter()
+    started = clock()
     # Tokens that do not count are left out.
     text = networks.fusion(states[:, :, :valid])
-    per_prompt = time.perf_counter() - started
-    started = time.perf_counter()
+    per_prompt = clock() - started
+    started = clock()
     times = [0.5, *schedule(STEPS)[1:-1].tolist()]
     velocity = guided_velocity(networks.dit, source, mask, text, text_mask[:, :valid], None, GUIDANCE, times)
-    per_schedule = time.perf_counter() - started
+    per_schedule = clock() - started
 
     def ours() -> Tensor:
         return velocity(noisy, 0.5)
@@ -150,7 +157,7 @@ def measure(networks: Networks, frames: int, valid: int, rounds: int) -> None:
     runs: dict[Step, list[Profile]] = {plain: [], ours: []}
     for _ in range(rounds):
         for step, profiles in runs.items():
-            profiles.append(Profile.of(step, networks.parts))
+            profiles.append(Profile.of(step, networks.parts, clock))
 
     def median(step: Step, part: str) -> float:
         return statistics.median(run.seconds[part] for run in runs[step])

@@ -46,11 +46,11 @@ def invoke(*arguments: str) -> Result:
 def test_from_the_shell(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
     asked: list[tuple[object, ...]] = []
 
-    def measured(*arguments: object) -> Report:
+    def measure(*arguments: object) -> Report:
         asked.append(arguments)
         return report
 
-    monkeypatch.setattr("unison_engine.bench.bench", measured)
+    monkeypatch.setattr("unison_engine.bench.bench", measure)
     assert invoke("bench").stdout.strip() == report.markdown()
     told = json.loads(invoke("bench", "nano", "--seconds", "2", "--backend", "openvino", "--json").stdout)
     assert told == json.loads(report.model_dump_json())

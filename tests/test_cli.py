@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -115,6 +116,26 @@ def test_equal_samples_from_the_command_line_and_from_python(engine: Engine, tmp
     )
     take = engine.run("text_to_audio", prompt="rain", seconds=1, seed=3)
     assert np.array_equal(soundfile.read(tmp_path / "a.wav")[0], soundfile.read(take.path)[0])
+
+
+def test_takes_are_found_varied_and_removed(engine: Engine) -> None:
+    folder = ["--library", str(engine.library.folder)]
+    door = engine.run("text_to_audio", prompt="a door slams", seconds=0.5, out="door")
+    engine.run("text_to_audio", prompt="rain", seconds=0.5, out="rain")
+    listed = invoke("takes", "list", *folder).stdout.splitlines()
+    assert len(listed) == 2 and "door  [Audio] a door slams" in listed[0] and "0.50 s" in listed[0]
+    assert invoke("takes", "search", "SLAMS", "door", *folder).stdout.splitlines() == listed[:1]
+    assert invoke("takes", "search", "--until", "2020-01-01", *folder).stdout == ""
+    shown = json.loads(invoke("takes", "show", "door", *folder).stdout)
+    assert shown == json.loads(door.model_dump_json())
+    assert invoke("takes", "vary", "door", "-n", "2").exit_code == invoke("takes", "again", "rain").exit_code == 0
+    tree = [line.split()[0] for line in invoke("takes", "tree", *folder).stdout.splitlines()]
+    assert tree[0] == "door" and tree[3] == "rain" and all(name.startswith("door-") for name in tree[1:3])
+    assert len(invoke("takes", "tree", "rain", *folder).stdout.splitlines()) == 2
+    CliRunner().invoke(cli.cli, ["takes", "remove", "door", *folder], input="n\n")
+    assert len(engine.library.ids()) == 5
+    invoke("takes", "remove", "door", tree[1], "--yes", *folder)
+    assert len(engine.library.ids()) == 3
 
 
 def test_serve_says_when_it_is_ready_and_ends_when_told(tmp_path: Path) -> None:

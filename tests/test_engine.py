@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.noise_synthesizer import NoiseSynthesizer
+from tests.noise_synthesizer import IDENTITY, NoiseSynthesizer
 from unison_engine.conditioning import Conditioning
 from unison_engine.engine import Engine, Progress, render
-from unison_engine.errors import BadArguments, Cancelled, PluginFailed, TooLarge, UnknownTask
+from unison_engine.errors import (
+    BadArguments,
+    Cancelled,
+    ModelMissing,
+    PluginFailed,
+    TooLarge,
+    UnknownAsset,
+    UnknownTask,
+)
 from unison_engine.registry import load_registry
-from unison_engine.takes import TakeLibrary
+from unison_engine.takes import Take, TakeLibrary
 from unison_engine.tasks import Request, Task, TaskContext
 
 
@@ -23,19 +31,58 @@ def engine(tmp_path: Path) -> Engine:
 
 def test_a_run_gives_a_take_with_its_recipe(engine: Engine) -> None:
     take = engine.run("text_to_audio", prompt="rain", seconds=1.5, seed=7, steps=3)
-    assert soundfile.info(take.path).frames == 36_000 and take.seconds == 1.5
+    assert soundfile.info(take.path).frames == 72_000 and take.seconds == 1.5
     recipe = take.recipe
     assert (recipe.task, recipe.prompt, recipe.seed) == ("text_to_audio", "[Audio] rain", 7)
     assert (recipe.steps, recipe.guidance, recipe.bundle) == (3, 3.0, "noise")
     assert recipe.request["prompt"] == "rain" and engine.library.list() == [take]
 
 
-def test_a_recipe_makes_the_same_sound_again(engine: Engine) -> None:
+def samples(take: Take) -> bytes:
+    """The audio data of a take's file, byte for byte."""
+    content = take.path.read_bytes()
+    return content[content.index(b"data") + 8 :]
+
+
+def test_a_take_is_made_again_bit_for_bit(engine: Engine) -> None:
+    first = engine.run("text_to_audio", prompt="rain", seconds=1.0, guidance=2.1, play=True, out="rain")
+    same = engine.again("rain")
+    assert same.id.startswith("rain-") and samples(same) == samples(first)
+    assert same.recipe.parent == "rain" and same.recipe.arguments() == first.recipe.arguments()
+    changed = engine.again("rain", prompt="hail", seed=3)
+    assert (changed.recipe.prompt, changed.recipe.seed, changed.recipe.guidance) == ("[Audio] hail", 3, 2.1)
+    assert samples(changed) != samples(first)
+
+
+def test_an_edit_is_made_again_where_its_library_was_moved(engine: Engine, tmp_path: Path) -> None:
+    source = engine.run("text_to_audio", prompt="door", seconds=1.0)
+    edit = engine.run("scene_edit", source=source.id, instruction="Add rain.", seed=4)
+    assert edit.recipe.parent == edit.recipe.request["source"] == source.id
+    moved = TakeLibrary(tmp_path / "takes").folder.rename(tmp_path / "moved")
+    for take in (source, edit):
+        take.path.rename(moved / take.path.name)
+    there = Engine(engine.synthesizer, engine.registry, TakeLibrary(moved))
+    assert samples(there.again(edit.id)) == samples(there.library.get(edit.id))
+    there.library.remove(source.id)
+    with pytest.raises(UnknownAsset, match=source.id):
+        there.again(edit.id)
+
+
+def test_variations_have_seeds_of_their_own_and_one_parent(engine: Engine) -> None:
+    first = engine.run("text_to_audio", prompt="rain", seconds=1.0, steps=3)
+    made = engine.vary(first.id, 3, guidance=1.0)
+    assert len({take.recipe.seed for take in (first, *made)}) == len({samples(take) for take in made}) + 1 == 4
+    assert {(t.recipe.parent, t.recipe.steps, t.recipe.guidance) for t in made} == {(first.id, 3, 1.0)}
+    assert [depth for depth, _ in engine.library.tree()] == [0, 1, 1, 1]
+
+
+def test_another_bundle_does_not_claim_to_make_the_same(engine: Engine) -> None:
     first = engine.run("text_to_audio", prompt="rain", seconds=1.0)
-    again = engine.run(first.recipe.task, **cast("dict[str, Any]", first.recipe.request))
-    other = engine.run("text_to_audio", prompt="rain", seconds=1.0)
-    assert np.array_equal(soundfile.read(first.path)[0], soundfile.read(again.path)[0])
-    assert not np.array_equal(soundfile.read(first.path)[0], soundfile.read(other.path)[0])
+    other = NoiseSynthesizer(bundle=dataclasses.replace(IDENTITY, hash="1" * 64))
+    later = Engine(other, engine.registry, engine.library)
+    with pytest.raises(ModelMissing, match=r"hash 000000000000.*hash 111111111111.*vary"):
+        later.again(first.id)
+    assert later.vary(first.id)[0].recipe.bundle_hash == "1" * 64
 
 
 def test_the_reference_is_cut_from_a_cloned_line(engine: Engine, tmp_path: Path) -> None:
@@ -43,9 +90,9 @@ def test_the_reference_is_cut_from_a_cloned_line(engine: Engine, tmp_path: Path)
     soundfile.write(reference, np.full(24_000, 0.25), 24_000)
     take = engine.run("voice_clone", text="Go.", reference=str(reference), transcript="Stop.", seconds=2.0, seed=1)
     # 1 s of reference and 0.1 s of silence are 26 400 samples: 27.5 frames of 960, rounded to the even 28.
-    assert soundfile.info(take.path).frames == 24_000 + 2_400 + 48_000 - 28 * 960
+    assert soundfile.info(take.path).frames == 2 * (24_000 + 2_400 + 48_000 - 28 * 960)
     samples = soundfile.read(take.path)[0]
-    assert samples[0] == 0.0 and np.max(np.abs(samples)) < 0.2
+    assert abs(samples[0]) < 1e-4 and np.max(np.abs(samples)) < 0.2
 
 
 def test_progress_reaches_the_caller_who_may_give_up(engine: Engine) -> None:

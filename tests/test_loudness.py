@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unison_engine.loudness import SILENCE_LUFS, integrated_lufs, k_weighting
+from unison_engine.loudness import SILENCE_LUFS, integrated_lufs, k_weighting, true_peak
 
 
 def tone(dbfs: float, seconds: float, rate: int = 48_000, frequency: float = 997.0) -> NDArray[np.float32]:
@@ -44,3 +44,18 @@ def test_sounds_too_short_to_gate_give_their_rms() -> None:
 @pytest.mark.parametrize("samples", [0, 100, 48_000])
 def test_silence(samples: int) -> None:
     assert integrated_lufs(np.zeros(samples, np.float32), 48_000) == SILENCE_LUFS
+
+
+@pytest.mark.parametrize(
+    ("divisor", "degrees", "amplitude", "dbtp"),
+    [(4, 0, 0.5, -6.0), (4, 45, 0.5, -6.0), (6, 60, 0.5, -6.0), (8, 67.5, 0.5, -6.0), (4, 45, 1.41, 3.0)],
+)
+def test_peaks_between_the_samples(divisor: int, degrees: float, amplitude: float, dbtp: float) -> None:
+    # EBU Tech 3341, cases 15 to 19, with its tolerance; the sine comes and goes slowly, so that it alone is measured.
+    phase = 2 * np.pi * np.arange(48_000) / divisor + np.radians(degrees)
+    wave = (amplitude * np.hanning(48_000) * np.sin(phase)).astype(np.float32)
+    assert -0.4 <= true_peak(wave, 48_000) - dbtp <= 0.2
+
+
+def test_the_true_peak_of_silence_and_of_nothing() -> None:
+    assert true_peak(np.zeros(0, np.float32), 48_000) == true_peak(np.zeros(99, np.float32), 48_000) == SILENCE_LUFS

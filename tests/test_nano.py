@@ -14,6 +14,7 @@ from tests.live_host import LiveHost, OscClient
 from unison_engine.bundle import Bundle
 from unison_engine.cli import _open_bundle
 from unison_engine.engine import Engine
+from unison_engine.takes import TakeLibrary
 from unison_plugins import demo
 
 
@@ -38,11 +39,11 @@ def test_the_demo_makes_seven_sounds_and_tells_what_each_took(
     assert [row[0] for row in rows] == list(demo.REQUESTS)
     for task, seconds, taken, factor, path in rows:
         wave, rate = soundfile.read(path)
-        assert Path(path).stem == task and rate == 24_000
+        assert Path(path).stem == task and rate == 48_000
         assert len(wave) / rate == pytest.approx(float(seconds), abs=0.01)
         assert float(factor) == pytest.approx(float(taken) / float(seconds), rel=0.1, abs=0.02)
         assert np.sqrt(np.mean(wave**2)) > 0.005, f"{task} is silent"
-        assert Path(path).with_suffix(".json").is_file()
+        assert TakeLibrary(tmp_path).get(task).recipe.task == task
 
 
 def test_same_request_and_seed_same_samples_in_process_and_over_osc(host: LiveHost, tmp_path: Path) -> None:

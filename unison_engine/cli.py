@@ -16,26 +16,19 @@ from typing import Any
 import click
 
 from unison_engine.audio import read_audio
+from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
 from unison_engine.doctor import examine
-from unison_engine.engine import Engine, Progress, Synthesizer, default_library, engine_version
+from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
+from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
-from unison_engine.tasks import Parameter, Task, parameters
+from unison_engine.tasks import Task
 
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}
 
-_bundle = click.option("--bundle", default="nano", show_default=True, help="Bundle, by name or folder.")
-_backend = click.option(
-    "--backend", help="What computes, by name; `unison doctor` lists them.  [default: the fastest here]"
-)
-_library = click.option(
-    "--library",
-    type=click.Path(path_type=Path),
-    help="Folder of takes.  [default: Unison in your music folder]",
-)
 _device = click.option("--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]")
 
 
@@ -64,20 +57,28 @@ def run_group() -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=7770, show_default=True, help="UDP port; 0 takes any free one.")
+@click.option("--port", default=7770, show_default=True, help="Port of UDP and TCP; 0 takes any free one.")
+@click.option("--token", envvar="UNISON_TOKEN", help="Secret for lines from other machines.  [env: UNISON_TOKEN]")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
-@_bundle
-@_backend
-@_library
+@bundle_option
+@backend_option
+@library_option
 @_device
 def serve(
-    host: str, port: int, verbose: bool, bundle: str, backend: str | None, library: Path | None, device: str | None
+    host: str,
+    port: int,
+    token: str | None,
+    verbose: bool,
+    bundle: str,
+    backend: str | None,
+    library: Path | None,
+    device: str | None,
 ) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     open_synthesizer = functools.partial(_open_bundle, bundle, backend)
-    takes = TakeLibrary(library or default_library())
-    asyncio.run(serve_until_stopped(open_synthesizer, takes, open_output(device), host, port))
+    kept = TakeLibrary(library or default_library())
+    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port, token))
 
 
 @cli.command()
@@ -105,7 +106,7 @@ def devices() -> None:
 @click.option("--seconds", default=5.0, show_default=True, help="Length of the sound.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the matrix products.  [default: all cores]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@_backend
+@backend_option
 def bench(bundle: str, seconds: float, threads: int | None, as_json: bool, backend: str | None) -> None:
     """Measure every part of a bundle on every backend, side by side."""
     # Imported here, so that what needs no inference runtime starts sooner.
@@ -120,6 +121,9 @@ def doctor() -> None:
     """Tell what this machine has, which backends work and why others do not, and what would be faster."""
     for line in examine(load_registry()):
         click.echo(line)
+
+
+cli.add_command(takes)
 
 
 def main() -> None:
@@ -139,9 +143,9 @@ def _task_command(task: Task[Any]) -> click.Command:
     own = [
         click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the WAV here."),
         click.option("--play", is_flag=True, help="Play the sound when it is ready."),
-        _bundle,
-        _backend,
-        _library,
+        bundle_option,
+        backend_option,
+        library_option,
         _device,
     ]
     for decorate in reversed(own):
@@ -178,18 +182,12 @@ def _run(
     **arguments: object,
 ) -> None:
     engine = Engine.open(bundle, library, backend)
-    with click.progressbar(length=1000, label=task, file=sys.stderr) as bar:
-
-        def advance(progress: Progress) -> None:
-            bar.update(max(0, 1000 * progress.step // progress.steps - bar.pos))
-
-        given = {name: value for name, value in arguments.items() if value is not None}
+    given = {name: value for name, value in arguments.items() if value is not None}
+    with progress_bar(task) as advance:
         take = engine.run(task, progress=advance, **given)
-    path = take.path
     if output:
-        shutil.copyfile(path, output)
-        path = output
-    click.echo(f"{path}  {take.seconds:.2f} s  {take.lufs:.1f} LUFS  seed {take.recipe.seed}")
+        shutil.copyfile(take.path, output)
+    click.echo(told(take, output or take.path))
     if play:
         _play(take.path, device)
 
@@ -204,13 +202,18 @@ def _play(path: Path, device: str | None) -> None:
 
 
 async def serve_until_stopped(
-    open_synthesizer: Callable[[], Synthesizer], library: TakeLibrary, output: Output, host: str, port: int
+    open_synthesizer: Callable[[], Synthesizer],
+    library: TakeLibrary,
+    output: Output,
+    host: str,
+    port: int,
+    token: str | None = None,
 ) -> None:
     """Serve until a client sends /unison/quit or the process is asked to end; say on stdout when ready."""
     # Imported here, so that what needs no server starts sooner.
     from unison_engine.host.server import Server
 
-    async with Server(open_synthesizer, library, output, host, port) as server:
+    async with Server(open_synthesizer, library, output, host, port, token) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.
                 asyncio.get_running_loop().add_signal_handler(number, server.stopped.set)

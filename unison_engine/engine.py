@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unison_engine.audio import Wave, crop_reference
 from unison_engine.conditioning import Conditioning, Mask
-from unison_engine.errors import PluginFailed, UnisonError
+from unison_engine.errors import ModelMissing, PluginFailed, UnisonError
 from unison_engine.layout import LatentLayout
 from unison_engine.registry import Registry, load_registry
 from unison_engine.runtime.sampler import Sampling
@@ -173,8 +173,47 @@ class Engine:
             BadArguments: an argument is missing, unknown or out of range.
             UnknownAsset: a recording does not exist.
             TooLarge: more is asked for than the model makes in one piece.
+            LibraryFailed: the take cannot be kept.
         """
+        return self._make(task, arguments, progress)
+
+    def again(self, take_id: str, /, *, progress: Callable[[Progress], None] | None = None, **changes: object) -> Take:
+        """Make a take once more: the same samples, or what `changes` of its request make of it.
+
+        Raises:
+            UnknownAsset: there is no such take, or a recording it was made from is gone.
+            ModelMissing: the same samples are asked for, and another bundle made them.
+            UnisonError: what `run` raises.
+        """
+        recipe = self.library.get(take_id).recipe
+        mine = self.synthesizer.bundle
+        if not changes and recipe.bundle_hash != mine.hash:
+            raise ModelMissing(
+                f"the take {take_id!r} was made by the bundle {recipe.bundle!r} (hash {recipe.bundle_hash[:12]}), and "
+                f"this is {mine.name!r} (hash {mine.hash[:12]}); open that bundle, or vary the take with this one."
+            )
+        return self._make(recipe.task, {**recipe.arguments(), **changes}, progress, take_id)
+
+    def vary(
+        self, take_id: str, count: int = 1, /, *, progress: Callable[[Progress], None] | None = None, **changes: object
+    ) -> list[Take]:
+        """Make `count` takes of the same request with fresh seeds; each has the take as its parent.
+
+        Raises:
+            UnisonError: what `again` raises; takes that were made before it are kept.
+        """
+        recipe = self.library.get(take_id).recipe
+        arguments = {name: value for name, value in recipe.arguments().items() if name != "seed"}
+        return [self._make(recipe.task, {**arguments, **changes}, progress, take_id) for _ in range(count)]
+
+    def _make(
+        self,
+        task: str,
+        arguments: Mapping[str, object],
+        progress: Callable[[Progress], None] | None,
+        parent: str | None = None,
+    ) -> Take:
         chosen = self.registry.task(task)
         request = chosen.parse(arguments, self.library.find)
         wave, recipe = render(chosen, request, self.synthesizer, progress)
-        return self.library.save(wave, self.synthesizer.layout.sample_rate, recipe, request.out)
+        return self.library.save(wave, self.synthesizer.layout.sample_rate, recipe, request.out, parent)

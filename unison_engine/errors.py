@@ -41,6 +41,12 @@ class UnknownAsset(UnisonError):
     code = "unknown_asset"
 
 
+class NotAllowed(UnisonError):
+    """The client may not do this; it has yet to give the token, or gave a wrong one."""
+
+    code = "not_allowed"
+
+
 class QueueFull(UnisonError):
     """The job queue has reached its limit."""
 
@@ -65,10 +71,22 @@ class BackendFailed(UnisonError):
     code = "backend_failed"
 
 
+class EngineFailed(UnisonError):
+    """TensorRT could not read a graph or build an engine of it."""
+
+    code = "engine_failed"
+
+
 class PluginFailed(UnisonError):
     """A plugin could not be loaded or raised while it handled a request."""
 
     code = "plugin_failed"
+
+
+class LibraryFailed(UnisonError):
+    """The folder of takes cannot be read or written: it is gone, full, or not the user's."""
+
+    code = "library_failed"
 
 
 class DeviceFailed(UnisonError):

@@ -1,4 +1,4 @@
-"""Loudness of a sound in LUFS, after ITU-R BS.1770-4, by numpy alone."""
+"""Loudness of a sound in LUFS, and its true peak, after ITU-R BS.1770-4."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from unison_engine.audio import Wave
+from unison_engine.audio import Wave, resample
 
 SILENCE_LUFS = -120.0
+_OVERSAMPLING = 4
 _BLOCK_SECONDS = 0.4
 _HOP_SECONDS = 0.1
 _ABSOLUTE_GATE = -70.0
@@ -32,6 +33,17 @@ def integrated_lufs(wave: Wave, rate: int) -> float:
     if not len(power):
         return SILENCE_LUFS
     return float(_lufs(power[_lufs(power) > _lufs(power.mean()) + _RELATIVE_GATE].mean()))
+
+
+def true_peak(wave: Wave, rate: int) -> float:
+    """Greatest level of [samples] between the samples too, in dBTP: that of the sound at four times its rate.
+
+    Silence is -120.
+    """
+    # Zeros around the sound, so that the edges ring as they do in a converter.
+    padded = np.pad(wave, round(_HOP_SECONDS * rate))
+    peak = float(np.max(np.abs(resample(padded, rate, _OVERSAMPLING * rate))))
+    return 20 * math.log10(max(peak, 10 ** (SILENCE_LUFS / 20)))
 
 
 def k_weighting(rate: float) -> list[tuple[tuple[float, float, float], tuple[float, float, float]]]:

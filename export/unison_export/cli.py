@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
-from unison_engine.bundle import Bundle, Sampling
+from unison_engine.bundle import Bundle
 from unison_engine.errors import UnisonError
+from unison_engine.runtime.engines import Precision, Target, Weights
+from unison_engine.runtime.sampler import Sampling
 from unison_export.bundle import write_bundle
+from unison_export.tensorrt.engines import build_engines
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
 from unison_train.finetune import finetune as tune
@@ -41,6 +45,28 @@ def checkpoint(
 ) -> None:
     """Write the checkpoint of a bundle, for `unison-train run --start`."""
     read_checkpoint(Bundle.open(bundle)).save(out)
+
+
+@app.command()
+def tensorrt(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    target: Annotated[Target, typer.Option(help="rtx: graphics cards of workstations; enterprise: data centres.")],
+    precision: Annotated[Precision, typer.Option(help="Of the large matrix products.")] = "bfloat16",
+    bucket: Annotated[
+        list[float] | None, typer.Option(help="Longest sound of a shape profile in seconds; may be repeated.")
+    ] = None,
+    weights: Annotated[Weights, typer.Option(help="Whether other weights can be put in; needs a GPU.")] = "baked",
+    capability: Annotated[
+        list[str] | None, typer.Option(help="Build for this GPU alone, such as SM89; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the engines; in the bundle by default.")] = None,
+) -> None:
+    """Build the TensorRT engines of a bundle."""
+    opened = Bundle.open(bundle)
+    buckets = bucket or [opened.layout.max_seconds]
+    started = time.perf_counter()
+    for record in build_engines(opened, target, precision, buckets, weights, capability or (), out):
+        print(f"{record.size / 1e6:8.1f} MB  {record.graph}  after {time.perf_counter() - started:.0f} s")
 
 
 @app.command()

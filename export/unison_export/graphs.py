@@ -17,13 +17,15 @@ from torch.export import Dim
 from unison_engine.bundle import Graph, TensorSpec
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import MAX_PHONES
+from unison_export.precision import narrow
 from unison_export.weights import HALVED, record_weights
 from unison_train.checkpoint import Checkpoint
 from unison_train.model.dit import DiT, TextFusion
 from unison_train.model.modulation import BLOCK_PARTS, FINAL_PARTS
 
-# Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32.
-OPSET = 20
+# Opset 20 runs on every onnxruntime the engine supports and is what TensorRT-RTX takes in float32. From opset 23 on
+# attention is one node, for which TensorRT-RTX has kernels in bfloat16 and float16 alone.
+OPSET, NARROW_OPSET = 20, 23
 _DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
 
 
@@ -48,6 +50,13 @@ def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
     exports = network_exports(checkpoint.dit, checkpoint.fusion)
     exports |= audio_exports(checkpoint.autoencoder, checkpoint.layout)
     return {name: _write(name, export, folder) for name, export in exports.items()}
+
+
+def export_narrow_graphs(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype) -> dict[str, Graph]:
+    """The same graphs with the layers that `narrow` chooses in `dtype`, which is how TensorRT is told a precision."""
+    dit, fusion = narrow(checkpoint.dit, dtype), narrow(checkpoint.fusion, dtype)
+    exports = network_exports(dit, fusion) | audio_exports(narrow(checkpoint.autoencoder, dtype), checkpoint.layout)
+    return {name: write_narrow(name, export, folder, dtype) for name, export in exports.items()}
 
 
 @torch.no_grad()
@@ -135,7 +144,7 @@ class _Method(nn.Module):
         return output
 
 
-def trace(export: Export, optimise: bool = True) -> torch.onnx.ONNXProgram:
+def trace(export: Export, optimise: bool = True, opset: int = OPSET) -> torch.onnx.ONNXProgram:
     """The graph of an export, with its weights."""
     with warnings.catch_warnings():
         # Inputs that share a free size share its name, which the exporter finds worth a warning each time.
@@ -146,7 +155,7 @@ def trace(export: Export, optimise: bool = True) -> torch.onnx.ONNXProgram:
             dynamic_shapes={"inputs": export.free},
             input_names=list(export.inputs),
             output_names=[export.output],
-            opset_version=OPSET,
+            opset_version=opset,
             dynamo=True,
             verbose=False,
             optimize=optimise,
@@ -166,10 +175,19 @@ def _write(name: str, export: Export, folder: Path) -> Graph:
     model = trace(export).model_proto
     record_weights(model, export.network)
     halve_weights(model)
+    return _save(name, model, export, folder, "float16")
+
+
+def write_narrow(name: str, export: Export, folder: Path, dtype: torch.dtype) -> Graph:
+    """Write the graph of a network that went through `narrow`."""
+    return _save(name, trace(export, opset=NARROW_OPSET).model_proto, export, folder, str(dtype).removeprefix("torch."))
+
+
+def _save(name: str, model: onnx.ModelProto, export: Export, folder: Path, weights: str) -> Graph:
     onnx.checker.check_model(model)
     file = f"{name}.onnx"
     onnx.save(model, folder / file)
-    return describe(export, model, file, "float16")
+    return describe(export, model, file, weights)
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

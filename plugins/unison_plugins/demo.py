@@ -52,7 +52,7 @@ def main(folder: str = "demo") -> None:
         taken = time.perf_counter() - started
         takes[task] = take
         print(f"{task:18}{take.seconds:8.2f}{taken:8.2f}{taken / take.seconds:7.2f}  {take.path}", flush=True)
-    print("\nRTF is the real-time factor, taken / seconds. The recipe of each sound lies beside it as JSON.")
+    print("\nRTF is the real-time factor, taken / seconds. The recipe of each sound is inside its file.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`unison-train`: corpus, autoencoder, network."""
+"""`unison-train`: corpus, autoencoder, network, evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 import typer
 
-from unison_engine.errors import UnisonError
+from unison_engine.errors import UnisonError, UnknownAsset
 from unison_engine.pronunciation import Lexicon
 from unison_train.autoencoder.training import AutoencoderRecipe
 from unison_train.config import TrainConfig
@@ -115,6 +115,43 @@ def letters(
     right = sum(tuple(sounds.pronounce(word)) == phones for word, phones in hidden.items())
     print(f"learned from 96 % of the words, it says {right / len(hidden):.1%} of the others as the dictionary does")
     out.write_text(learn(entries).dumps(), encoding="utf-8")
+
+
+@app.command("eval")
+def evaluate_bundle(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    corpus: Annotated[Path, typer.Option(help="Folder of the corpus whose held-out speech is asked for.")] = Path(
+        "data/nano"
+    ),
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; by default runs/evaluation-NAME.")] = None,
+    tasks: Annotated[str, typer.Option(help="Tasks, separated by commas; all of them if left out.")] = "",
+    items: Annotated[int, typer.Option(help="Requests of each task; 0 for all of them.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Steps of the sampler; the bundle's own if left out.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance scale; the bundle's own if left out.")] = None,
+    cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
+    threads: Threads = 0,
+) -> None:
+    """Measure a bundle on fixed requests of every task, and write tables and a page to listen to."""
+    try:
+        from unison_train.evaluation.command import run_evaluation
+    except ModuleNotFoundError as error:
+        raise UnknownAsset(f"{error.name} is missing; run: pip install unison-train[eval]") from error
+    _use(threads)
+    chosen = [name.strip() for name in tasks.split(",") if name.strip()]
+    run_evaluation(bundle, corpus, out, chosen, items, steps, guidance, cache, threads)
+
+
+@app.command()
+def tagger(
+    corpus: Corpus,
+    out: Annotated[Path | None, typer.Option(help="File to write; by default the one that `eval` uses.")] = None,
+) -> None:
+    """Train the judge of sounds that `eval` uses, on sounds that neither the corpus nor the requests hold."""
+    from unison_train.evaluation.judges.tagger import WEIGHTS
+    from unison_train.evaluation.judges.tagger_training import train_tagger
+
+    for name, score in train_tagger(corpus, out or WEIGHTS).items():
+        print(f"{name} {score:.3f}")
 
 
 def main() -> None:

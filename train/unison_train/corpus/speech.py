@@ -109,9 +109,13 @@ def plan(sentences_per_voice: int, cache: Path) -> list[Reading]:
     return [*joe[:first], *(reading for reading in turns if reading is not None), *joe[first:]]
 
 
+def is_held_out(word: str) -> bool:
+    """Whether a word is one of the 2.5 % of longer ones, drawn by their spelling, that training never hears."""
+    return len(word) > 4 and zlib.crc32(word.lower().encode()) % 40 == 0
+
+
 def _has_held_out_word(text: str) -> bool:
-    """Whether `text` has one of the 2.5 % of longer words, drawn by their spelling, that training never hears."""
-    return any(len(word) > 4 and zlib.crc32(word.lower().encode()) % 40 == 0 for word in words(text))
+    return any(map(is_held_out, words(text)))
 
 
 def texts(pool: Sequence[str]) -> list[str]:

@@ -40,8 +40,7 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
     """x / sqrt(mean(x^2) + 1e-6) * weight over the last dimension; float32 out."""
-    full = x.float()
-    return full * torch.rsqrt(full.square().mean(-1, keepdim=True) + EPS) * weight
+    return F.rms_norm(x.float(), weight.shape, weight, EPS)
 
 
 def layer_norm(x: Tensor) -> Tensor:

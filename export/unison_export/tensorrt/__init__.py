@@ -1,0 +1,1 @@
+"""From the graphs of a bundle to TensorRT engines."""

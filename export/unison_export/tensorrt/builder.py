@@ -1,0 +1,120 @@
+"""One ONNX graph to one serialized engine."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unison_engine.errors import BadArguments, EngineFailed
+from unison_engine.runtime.engines import ShapeRange, Weights
+from unison_export.tensorrt.library import Library
+
+_FLAGS: dict[Weights, tuple[str, ...]] = {"baked": (), "refittable": ("REFIT",), "stripped": ("REFIT", "STRIP_PLAN")}
+# How the builder's detailed log begins to list what the engine inspector shows of a loaded engine.
+_LISTING = "Layers:\n"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A serialized engine.
+
+    Attributes:
+        data: its bytes.
+        layers: number of layers of each kind in the network that the graph was read as.
+        listing: every layer and tensor of the engine, as the library's inspector words it.
+    """
+
+    data: bytes
+    layers: dict[str, int]
+    listing: str
+
+    @property
+    def kernels(self) -> Counter[str]:
+        """Number of layers of each kind in the engine."""
+        return Counter(re.findall(r"LayerType: ([^,]*),", self.listing))
+
+
+def build_engine(
+    library: Library,
+    onnx: Path,
+    profiles: Sequence[dict[str, ShapeRange]],
+    weights: Weights,
+    capabilities: Sequence[str],
+) -> Engine:
+    """Build the engine of an ONNX file.
+
+    Args:
+        library: see `load_library`.
+        onnx: the graph; its tensors' types are the precision of the engine.
+        profiles: ranges of the inputs' shapes.
+        weights: whether they can be exchanged later.
+        capabilities: graphics processors to build for, such as "SM89"; none takes the library's default.
+
+    Raises:
+        BadArguments: the library builds for no such processor.
+        EngineFailed: the library cannot read the graph or build the engine; says what it reported.
+    """
+    trt = library.api
+    log = _logger(trt)
+    builder = trt.Builder(log)
+    if builder is None:
+        raise EngineFailed(f"TensorRT cannot start: {log.last()}")
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse_from_file(str(onnx)):
+        faults = "; ".join(parser.get_error(index).desc() for index in range(parser.num_errors))
+        raise EngineFailed(f"TensorRT cannot read {onnx}: {faults}")
+    config = builder.create_builder_config()
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    for flag in _FLAGS[weights]:
+        config.set_flag(getattr(trt.BuilderFlag, flag))
+    _set_capabilities(library, config, capabilities)
+    for ranges in profiles:
+        profile = builder.create_optimization_profile()
+        for name, shapes in ranges.items():
+            profile.set_shape(name, shapes.smallest, shapes.best, shapes.largest)
+        config.add_optimization_profile(profile)
+    serialized = builder.build_serialized_network(network, config)
+    if serialized is None:
+        note = "" if weights == "baked" else f" Engines with {weights} weights are built where there is a GPU alone."
+        raise EngineFailed(f"TensorRT cannot build an engine of {onnx}: {log.last()}{note}")
+    layers = Counter(network.get_layer(index).type.name for index in range(network.num_layers))
+    return Engine(bytes(serialized), dict(sorted(layers.items())), log.listing)
+
+
+def _set_capabilities(library: Library, config: Any, names: Sequence[str]) -> None:
+    if not names:
+        return
+    if library.target == "enterprise":
+        raise BadArguments("TensorRT builds for the GPU of this machine alone; leave the capabilities out.")
+    known = {name: value for name, value in library.api.ComputeCapability.__members__.items() if name.startswith("SM")}
+    for index, name in enumerate(names):
+        if name not in known:
+            raise BadArguments(f"TensorRT-RTX cannot build for {name!r}; choose from {', '.join(sorted(known))}.")
+        config.num_compute_capabilities = index + 1
+        config.set_compute_capability(known[name], index)
+
+
+def _logger(trt: Any) -> Any:
+    """A logger that keeps errors and the listing of layers; its class exists only once the library is loaded."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+            self.listing = ""
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(message)
+            elif message.startswith(_LISTING):
+                self.listing = message
+
+        def last(self) -> str:
+            return self.errors[-1] if self.errors else "it gave no reason."
+
+    return Log()

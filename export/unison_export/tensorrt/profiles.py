@@ -1,0 +1,70 @@
+"""Which shapes an engine accepts, from the named sizes of its graph's inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from unison_engine.bundle import Bundle, Graph
+from unison_engine.errors import BadArguments
+from unison_engine.runtime.engines import ShapeRange
+from unison_engine.runtime.text import MAX_PHONES, MAX_TOKENS
+
+Sizes = Mapping[str, tuple[int, int, int]]
+"""Smallest, best and largest value of each named size."""
+_FEWEST_FRAMES = 2
+_MOST_TIMES = 256
+
+
+def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> list[dict[str, ShapeRange]]:
+    """One profile per bucket of lengths for a graph that sees frames, one in all for another.
+
+    Args:
+        bundle: tells the latent grid and what text there is.
+        graph: of the bundle.
+        buckets: longest sound of each profile in seconds, ascending. A profile begins where the last one ends.
+
+    Raises:
+        BadArguments: the buckets do not ascend, or go beyond the longest sound.
+    """
+    layout = bundle.layout
+    if not buckets or any(a >= b for a, b in pairwise([0.0, *buckets])) or buckets[-1] > layout.max_seconds:
+        raise BadArguments(
+            f"the buckets are {list(buckets)} s; give ascending lengths over 0 and up to {layout.max_seconds} s."
+        )
+    ends = [max(_FEWEST_FRAMES, layout.frames(layout.samples(seconds))) for seconds in buckets]
+    tokens = MAX_TOKENS + (MAX_PHONES if bundle.manifest.text.phones else 0)
+    sizes: dict[str, tuple[int, int, int]] = {
+        "b": (1, 1, 2),
+        "g": (1, 2, 2),
+        "n": (1, 24, _MOST_TIMES),
+        "p": (2, 64, MAX_PHONES),
+        "s": (2, 64, tokens),
+    }
+    if not {"noisy", "latent", "wave"} & graph.inputs.keys():
+        return [_profile(graph, sizes)]
+    profiles = []
+    for start, end in zip([_FEWEST_FRAMES, *(end + 1 for end in ends[:-1])], ends, strict=True):
+        frames = {"t": (start, end, end)}
+        if "wave" in graph.inputs:  # Of a model of a whole grid its length is a name of its own.
+            frames["n"] = (layout.hop * start, layout.hop * end, layout.hop * end)
+        profiles.append(_profile(graph, sizes | frames))
+    return profiles
+
+
+def _profile(graph: Graph, sizes: Sizes) -> dict[str, ShapeRange]:
+    return {
+        name: ShapeRange(
+            smallest=tuple(_value(size, sizes, 0) for size in spec.shape),
+            best=tuple(_value(size, sizes, 1) for size in spec.shape),
+            largest=tuple(_value(size, sizes, 2) for size in spec.shape),
+        )
+        for name, spec in graph.inputs.items()
+    }
+
+
+def _value(size: str | int, sizes: Sizes, which: int) -> int:
+    """The value of a size: a number, a name, or a product of both such as "960*t"."""
+    factors = size.split("*") if isinstance(size, str) else [str(size)]
+    return math.prod(int(factor) if factor.isdigit() else sizes[factor][which] for factor in factors)

@@ -1,0 +1,110 @@
+"""Measures against cases that can be worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from unison_engine.audio import Wave
+from unison_train.evaluation.metrics import (
+    Score,
+    distance,
+    energy_onsets,
+    estimate,
+    event_f1,
+    onset_error,
+    si_sdr,
+    word_errors,
+    words_understood,
+)
+
+RATE = 16_000
+
+
+def noise(seconds: float, seed: int = 0) -> Wave:
+    return 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * RATE), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "errors", "words"),
+    [
+        ("Open the gate.", "open the gate", 0, 3),
+        ("Open the gate.", "open a gate", 1, 3),
+        ("Open the gate.", "open the big gate", 1, 3),
+        ("Open the gate.", "", 3, 3),
+        ("Open the gate.", "no no no no no no no", 3, 3),  # no more wrong than all of it
+        ("Twenty-five knights paid three dollars.", "25 nights paid $3", 0, 6),
+        ("The grey colour.", "The gray color", 0, 3),
+        ("Open the gate.", "open the gate 日本", 0, 3),
+    ],
+)
+def test_words_are_counted_by_their_sound(said: str, heard: str, errors: int, words: int) -> None:
+    assert word_errors(said, heard) == (errors, words)
+
+
+def test_a_wanted_word_must_be_heard_at_its_place() -> None:
+    assert words_understood("the gate is a gate", ["gate"], "the gate is a door") == (1, 2)
+    assert words_understood("the gate is open", ["gate"], "open is the date") == (0, 1)
+    assert words_understood("the gate is open", ["gate"], "") == (0, 1)
+    assert words_understood("the gate is open", [], "whatever") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "hits"),
+    [
+        ([("bell", 1.25), ("bark", 3.0)], 2),
+        ([("bell", 1.26), ("bark", 3.0)], 1),
+        ([("bark", 1.0), ("bell", 3.0)], 0),
+        ([("bell", 0.9), ("bell", 1.1)], 1),  # one event is hit once
+        ([], 0),
+    ],
+)
+def test_an_event_is_hit_within_a_quarter_of_a_second(heard: list[tuple[str, float]], hits: int) -> None:
+    assert event_f1(heard, [("bell", 1.0), ("bark", 3.0)]) == (2 * hits, len(heard) + 2)
+
+
+def test_onset_errors_are_those_of_the_nearest_onset_and_at_most_a_second() -> None:
+    assert onset_error([1.1, 2.9], [1.0, 3.0, 9.0]) == pytest.approx((0.1 + 0.1 + 1.0, 3))
+    assert onset_error([], [1.0]) == (1.0, 1)
+
+
+def test_onsets_are_where_sound_follows_silence() -> None:
+    silence = np.zeros(RATE, np.float32)
+    wave = np.concatenate([silence, noise(0.5), silence, noise(0.3), silence[:800], noise(0.2)])
+    assert energy_onsets(wave, RATE) == pytest.approx([1.0, 2.5], abs=0.01)
+    assert energy_onsets(silence, RATE) == []
+
+
+def test_si_sdr_knows_its_noise_and_no_gain() -> None:
+    wanted, error = noise(1.0), noise(1.0, seed=1)
+    error -= error.mean()
+    wanted -= wanted.mean()
+    error -= wanted * (error @ wanted) / (wanted @ wanted)
+    error *= np.linalg.norm(wanted) / np.linalg.norm(error) / 10
+    assert si_sdr(wanted + error, wanted) == pytest.approx(20.0, abs=0.01)
+    assert si_sdr(0.3 * (wanted + error), wanted) == pytest.approx(20.0, abs=0.01)
+
+
+def test_a_gain_is_a_distance_and_what_changed_can_be_left_out() -> None:
+    wanted = noise(2.0)
+    apart = distance(2 * wanted, wanted, RATE)
+    assert apart.amount / apart.weight == pytest.approx(20 * math.log10(2), abs=0.02)
+    made = wanted.copy()
+    made[RATE // 2 : RATE] = 0
+    elsewhere = distance(made, wanted, RATE, [(0.5, 1.0)])
+    assert elsewhere.amount == 0 and 0 < elsewhere.weight < apart.weight
+    assert distance(made, wanted, RATE).amount > 0
+    assert distance(made, wanted, RATE, [(0.0, 2.0)]).weight == 0
+
+
+def test_a_value_is_a_ratio_of_sums_and_its_interval_a_bootstrap() -> None:
+    assert estimate([Score(1, 4), Score(3, 4)]).value == 0.5
+    certain = estimate([Score(1, 1)] * 10)
+    assert (certain.value, certain.low, certain.high, certain.items) == (1.0, 1.0, 1.0, 10)
+    coin = estimate([Score(n % 2) for n in range(100)])
+    # The binomial's own interval is 0.5 -+ 1.96 sqrt(0.25 / 100).
+    assert coin.low == pytest.approx(0.402, abs=0.02) and coin.high == pytest.approx(0.598, abs=0.02)
+    assert coin == estimate([Score(n % 2) for n in range(100)])
+    assert math.isnan(estimate([Score(0, 0), Score(0, 0)]).value)

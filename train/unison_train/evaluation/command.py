@@ -1,0 +1,47 @@
+"""`unison-train eval`: every chosen task, then the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unison_engine.runtime.synthesis import Synthesizer
+from unison_train.evaluation.items import TASKS, read_items
+from unison_train.evaluation.judges.panel import Panel
+from unison_train.evaluation.page import Page
+from unison_train.evaluation.report import Report
+from unison_train.evaluation.run import evaluate
+from unison_train.evaluation.scenes import Stage
+
+
+def run_evaluation(
+    bundle: str,
+    corpus: Path,
+    out: Path | None,
+    tasks: Sequence[str],
+    items: int,
+    steps: int | None,
+    guidance: float | None,
+    cache: Path,
+    threads: int,
+) -> None:
+    """Evaluate a bundle and write `results.json`, `results.md` and `index.html`; prints the tables.
+
+    Raises:
+        ModelMissing: there is no such bundle.
+        BadArguments, UnknownAsset: see `evaluate`.
+    """
+    for task in tasks:
+        read_items(task, items)  # A wrong name must not be found out after minutes.
+    synthesizer, panel = Synthesizer.open(bundle, threads or None), Panel(corpus, cache)
+    stage = Stage(corpus, synthesizer.layout)
+    folder = out or Path("runs") / f"evaluation-{synthesizer.bundle.name}"
+    report, page = Report(synthesizer.bundle, steps, guidance, panel), Page(folder)
+    for task in TASKS:
+        if not tasks or task in tasks:
+            section = evaluate(synthesizer, stage, panel, task, items=items, steps=steps, guidance=guidance)
+            report.add(section)
+            page.add(section)
+    report.write(folder)
+    print(report.markdown())
+    print(f"Tables in {folder}, and a page to listen to: {page.write(report)}")

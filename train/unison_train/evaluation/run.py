@@ -1,0 +1,139 @@
+"""Giving a bundle its requests and its judges; what a command, a test or a curve of quality over steps calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from unison_engine.audio import Wave, crop_reference
+from unison_engine.conditioning import Mask
+from unison_engine.engine import Synthesizer
+from unison_engine.runtime.sampler import Sampling
+from unison_train.evaluation.items import Task, read_items
+from unison_train.evaluation.judges.panel import Panel
+from unison_train.evaluation.measures import MEASURES, Scores, judge
+from unison_train.evaluation.metrics import Estimate, distance, estimate
+from unison_train.evaluation.scenes import Scene, Stage
+
+CONTENDERS = ("floor", "model", "autoencoder", "reference")
+"""Who answers a request: see `FLOORS`; the model; the wanted sound through the model's autoencoder, and as it is."""
+
+
+class Bundled(Synthesizer, Protocol):
+    """A synthesizer whose autoencoder can be had by itself; `unison_engine.runtime.synthesis.Synthesizer` is one."""
+
+    @property
+    def vae_encoder(self) -> Callable[..., NDArray[Any]]:
+        """From `wave` [1, N] to a latent [1, C, T]."""
+
+    @property
+    def vae_decoder(self) -> Callable[..., NDArray[Any]]:
+        """From `latent` [1, C, T] to a wave [1, N]."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One request, every contender's answer to it, and the scores of each."""
+
+    scene: Scene
+    waves: dict[str, Wave]
+    scores: dict[str, Scores]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A task evaluated."""
+
+    task: Task
+    judged: list[Judged]
+
+    def table(self) -> dict[str, dict[str, Estimate]]:
+        """Measure -> contender -> estimate over all requests that the measure applies to."""
+        return {
+            measure: {
+                contender: estimate([one.scores[contender][measure] for one in answered])
+                for contender in answered[0].scores
+            }
+            for measure in MEASURES
+            if (answered := [one for one in self.judged if measure in one.scores["model"]])
+        }
+
+
+def evaluate(
+    synthesizer: Bundled,
+    stage: Stage,
+    panel: Panel,
+    task: Task,
+    *,
+    items: int = 0,
+    steps: int | None = None,
+    guidance: float | None = None,
+    bounds: bool = True,
+) -> Section:
+    """Let a bundle answer the requests of a task, and the panel judge the answers.
+
+    Args:
+        synthesizer: the bundle.
+        stage: renders the requests.
+        panel: the judges.
+        task: one of `TASKS`.
+        items: how many requests, from the first on; 0 for all of them.
+        steps, guidance: of the sampler; the bundle's own where they are None.
+        bounds: whether floor and ceilings are judged too. They do not depend on the sampler, but for floors of another
+            request, so a curve over its settings needs them once.
+
+    Raises:
+        BadArguments: see `read_items`.
+        UnknownAsset: a reading, a wheel or the tagger's weights are missing.
+    """
+    scenes = [stage.scene(item) for item in read_items(task, items)]
+    sampling = synthesizer.bundle.sampling.of(task, steps, guidance)
+    made = [_made(synthesizer, scene, sampling) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)]
+    judged = []
+    for index, scene in enumerate(tqdm(scenes, desc=f"{task}: judging", disable=None)):
+        waves = {"model": made[index]}
+        after = (index + 1) % len(scenes)
+        if bounds:
+            waves = {
+                "floor": _floor(scene, scenes[after], made[after]),
+                **waves,
+                "autoencoder": _through_autoencoder(synthesizer, scene.target),
+                "reference": scene.target,
+            }
+        scores = {name: judge(scene, wave, panel) for name, wave in waves.items()}
+        if bounds and "kept" in scores["floor"]:
+            # The source keeps everything; it takes another scene to be far from this one.
+            scores["floor"]["kept"] = distance(made[after], scene.target, scene.rate, scene.changed)
+        judged.append(Judged(scene, waves, scores))
+    return Section(task, judged)
+
+
+def _made(synthesizer: Bundled, scene: Scene, sampling: Sampling) -> Wave:
+    """What the model makes, as a user gets it: a cloned voice without its reference."""
+    asked, layout = scene.conditioning, synthesizer.layout
+    wave = synthesizer.run(asked, seed=scene.item.number, sampling=sampling, progress=None)
+    if asked.mask is Mask.REFERENCE and asked.source is not None:
+        return crop_reference(wave, len(asked.source), layout.hop, layout.sample_rate)
+    return wave
+
+
+def _floor(scene: Scene, other: Scene, made_for_other: Wave) -> Wave:
+    """See `FLOORS`."""
+    if scene.conditioning.mask is Mask.EDIT:
+        assert scene.source is not None
+        return scene.source
+    return other.target if scene.conditioning.mask is Mask.REFERENCE else made_for_other
+
+
+def _through_autoencoder(synthesizer: Bundled, wave: Wave) -> Wave:
+    """A wave [samples] encoded and decoded again."""
+    layout = synthesizer.layout
+    padded = np.zeros((1, layout.frames(len(wave)) * layout.hop), np.float32)
+    padded[0, : len(wave)] = wave
+    decoded = synthesizer.vae_decoder(latent=synthesizer.vae_encoder(wave=padded))
+    return np.asarray(decoded[0, : len(wave)], dtype=np.float32)
