@@ -23,12 +23,12 @@ from tests.conftest import LAYOUT, NETWORK
 from unison_engine.bundle import Bundle
 from unison_engine.errors import BadArguments, EngineFailed, ModelMissing
 from unison_engine.runtime.engines import EngineRecord, ShapeRange, load_engine
-from unison_export.graphs import Export, network_exports, write_narrow
+from unison_export.graphs import network_exports, write_narrow
 from unison_export.precision import narrow
 from unison_export.tensorrt.builder import Engine, build_engine
 from unison_export.tensorrt.engines import build_engines
 from unison_export.tensorrt.library import Library, load_library
-from unison_export.tensorrt.profiles import shape_profiles
+from unison_export.tensorrt.profiles import shape_profiles, shape_ranges
 from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
 from unison_train.model.dit import DiT, TextFusion
@@ -69,13 +69,8 @@ def step(library: Library, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     export = network_exports(dit, TextFusion(config))["step"]
     folder = tmp_path_factory.mktemp("narrow")
     graph = write_narrow("step", export, folder, torch.bfloat16)
-    profile = {name: _ranges(export, name) for name in graph.inputs}
+    profile = shape_ranges(graph, {"b": (1, 1, 2), "g": (1, 2, 2), "t": (2, 50, 250), "s": (2, 64, 448)})
     return folder / graph.file, build_engine(library, folder / graph.file, [profile], "baked", ())
-
-
-def _ranges(export: Export, name: str) -> ShapeRange:
-    shape = tuple(export.inputs[name].shape)
-    return ShapeRange(smallest=shape, best=shape, largest=shape)
 
 
 def test_every_graph_but_the_text_encoder_becomes_an_engine(
@@ -151,7 +146,8 @@ def test_a_narrow_network_stays_near_the_one_in_float32(checkpoint: Checkpoint, 
     time = torch.tensor([0.3, 0.8])
 
     def velocity(dit: DiT) -> torch.Tensor:
-        return dit(latent, latent, torch.zeros(2, 1, 30), time, text, seen, position)
+        found: torch.Tensor = dit(latent, latent, torch.zeros(2, 1, 30), time, text, seen, position)
+        return found
 
     pairs = [(velocity(checkpoint.dit), velocity(narrow(checkpoint.dit, dtype)))]
     audio: tuple[Autoencoder, Autoencoder] = checkpoint.autoencoder, narrow(checkpoint.autoencoder, dtype)
