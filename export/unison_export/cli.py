@@ -78,7 +78,9 @@ def tensorrt(
     bucket: Annotated[
         list[float] | None, typer.Option(help="Longest sound of a shape profile in seconds; may be repeated.")
     ] = None,
-    weights: Annotated[Weights, typer.Option(help="Whether other weights can be put in; needs a GPU.")] = "baked",
+    weights: Annotated[
+        Weights, typer.Option(help="Whether other weights can be put in; needs the CUDA driver.")
+    ] = "baked",
     capability: Annotated[
         list[str] | None, typer.Option(help="Build for this GPU alone, such as SM89; may be repeated.")
     ] = None,
