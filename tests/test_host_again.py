@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.live_host import LiveHost, OscClient
 from tests.noise_synthesizer import open_fast
@@ -40,9 +42,9 @@ def test_the_same_again_is_the_same_to_the_bit(host: LiveHost, client: OscClient
         assert client.until("/unison/ack")[:2] == [AGAIN, req]
         again = client.until("/unison/done")
         assert again[1] == req and again[3] != path
-        assert Path(again[3]).read_bytes() == Path(path).read_bytes()
+        assert np.array_equal(soundfile.read(again[3])[0], soundfile.read(path)[0])
     recipe = host.library.get(Path(again[3]).stem).recipe
-    assert (recipe.steps, recipe.guidance) == (8, 4.3)
+    assert (recipe.steps, recipe.guidance, recipe.parent) == (8, 4.3, asset)
 
 
 def test_again_takes_changes(host: LiveHost, client: OscClient) -> None:
@@ -58,8 +60,9 @@ def test_again_takes_changes(host: LiveHost, client: OscClient) -> None:
 
 def test_what_another_bundle_made_is_not_the_same_again(host: LiveHost, client: OscClient) -> None:
     asset = client.ask(RUN, 20, "rain", 0.5)[7]
-    record = host.library.folder / f"{asset}.json"
-    record.write_text(record.read_text().replace("0" * 64, "1" * 64))
+    wave, rate = soundfile.read(host.library.get(asset).path, dtype="float32")
+    foreign = host.library.get(asset).recipe.model_copy(update={"bundle_hash": "1" * 64})
+    asset = host.library.save(wave, rate, foreign).id
     client.send(AGAIN, 21, asset)
     assert client.until("/unison/fail")[2] == "model_missing"
     assert client.ask(AGAIN, 22, asset, "seed", 5)[8] == 5

@@ -6,6 +6,7 @@ arguments and help are made from its fields.
 
 from __future__ import annotations
 
+import errno
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,11 +29,15 @@ MAX_NAME_BYTES = 100  # A reply over UDP carries the name of a take twice.
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file, for paths from outside: too long a name, for one, is no error but no file."""
+    """Whether there is a file, for paths from outside: a name that no file can have is no error but no file."""
     try:
         return path.is_file()
-    except (OSError, ValueError):
+    except ValueError:
         return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def existing_file(name: str) -> Path:
@@ -45,7 +50,11 @@ def existing_file(name: str) -> Path:
         path = Path(name).expanduser().absolute()
     except RuntimeError:  # Of a user that is not there.
         path = Path(name).absolute()
-    if not is_file(path):
+    try:
+        found = is_file(path)
+    except OSError as error:
+        raise UnknownAsset(f"{name!r} cannot be read ({error.strerror}); give a recording that can.") from None
+    if not found:
         raise UnknownAsset(f"there is no file {name!r}; give the path of a recording, or the id of a take.")
     return path
 

@@ -54,7 +54,7 @@ def write_mapped(name: str, export: Export, folder: Path) -> Graph:
             start = file.tell()
             file.write(memoryview(tensor.contiguous().flatten().view(torch.uint8).numpy()))
             dtype = _DTYPES[tensor.dtype]
-            precisions.add(dtype.name.lower())
+            precisions.add(str(tensor.dtype).removeprefix("torch."))
             value.const_value = ir.ExternalTensor(
                 data.name,
                 start,
@@ -67,10 +67,10 @@ def write_mapped(name: str, export: Export, folder: Path) -> Graph:
             if value.dtype != dtype:
                 _cast(model.graph, value)
     onnxscript.optimizer.optimize_ir(model)
-    file_name = f"{name}.onnx"
-    ir.save(model, folder / file_name)
-    onnx.checker.check_model(folder / file_name)
-    return describe(export, onnx.load(folder / file_name, load_external_data=False), file_name, ", ".join(precisions))
+    written = folder / f"{name}.onnx"
+    ir.save(model, written)
+    onnx.checker.check_model(written)
+    return describe(export, onnx.load(written, load_external_data=False), written.name, ", ".join(sorted(precisions)))
 
 
 def _hollow(module: nn.Module) -> nn.Module:

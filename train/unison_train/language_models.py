@@ -24,6 +24,8 @@ from unison_engine.runtime.text import Padding, Template
 SMOLLM2 = "smollm2"
 TOTAL_TOKENS = 256
 """The published models read this many tokens, a system turn included (UNISON, arXiv 2605.31530)."""
+SYSTEM_TOKENS = 130
+"""Of those, the published system turn has this many."""
 _OMNI = ("qwen2_5_omni", "qwen2_5_omni_thinker")
 # The text decoder ("thinker") lies under these names, by age of the file; the rest of the model is left on disk.
 _DECODER = re.compile(r"(?:thinker\.)?model\.(?:language_model\.)?((?:layers|embed_tokens|norm)\..+)")

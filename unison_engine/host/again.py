@@ -19,7 +19,7 @@ from unison_engine.host.replies import Reply
 from unison_engine.host.task_commands import TAKE
 from unison_engine.schema import Fixed, Schema, parameters
 from unison_engine.takes import Recipe
-from unison_engine.tasks import MAX_SEED, Request, Task, existing_file
+from unison_engine.tasks import MAX_SEED, Request, Task
 
 MAX_VARIATIONS = 16
 
@@ -70,13 +70,14 @@ def _asked_before(host: Host, name: str, call: Call, changes: Mapping[str, objec
     else:
         recipe = (job.take if job and job.take else host.library.get(name)).recipe
         task = host.registry.task(recipe.task)
-        before = {**recipe.request, "steps": recipe.steps, "guidance": recipe.guidance}
+        before = recipe.arguments()
         if not changes:
             _check_bundle(host, recipe)
     named_now = {str(value) for value in changes.values()}
 
     def find(recording: str) -> Path:
-        return host.finder(call)(recording) if recording in named_now else existing_file(recording)
+        # What the recipe names was allowed when the sound was made.
+        return (host.finder(call) if recording in named_now else host.library.find)(recording)
 
     return task, task.parse({**before, **changes}, find)
 
@@ -121,11 +122,11 @@ def _parents(host: Host) -> dict[str, str]:
 
 def _revert(host: Host, call: Call, asked: Revert) -> list[Message]:
     recipe = host.library.get(asked.asset).recipe
-    names = _recordings(host.registry.task(recipe.task), recipe.request)
-    own = [Path(name) for name in names if Path(name).parent == host.library.folder]
-    if not own:
+    takes = host.library.ids()
+    sources = [name for name in _recordings(host.registry.task(recipe.task), recipe.request) if name in takes]
+    if not sources:
         raise UnknownAsset(f"{asked.asset!r} was not made from another take; there is nothing to go back to.")
-    return [call.take(host.library.get(own[0].stem))]
+    return [call.take(host.library.get(sources[0]))]
 
 
 def _recordings(task: Task[Any], request: Mapping[str, object]) -> list[str]:

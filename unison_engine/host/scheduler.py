@@ -167,7 +167,9 @@ class Scheduler:
             raise Cancelled("the job was cancelled after its last step.")
         assert self.ready is not None
         rate = self.ready.layout.sample_rate
-        return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out)
+        before = self.queue.jobs.get(job.parent)
+        parent = before.take.id if before and before.take else job.parent or None
+        return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out, parent)
 
     def _play(self, take: Take, at: float | None) -> None:
         try:

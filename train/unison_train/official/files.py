@@ -39,11 +39,7 @@ def read_network(path: Path, config: DiTConfig) -> dict[str, Tensor]:
     Raises:
         ModelMissing: there is no such file, it cannot be read, or it is an EMA list of another length.
     """
-    if path.is_dir():
-        found = next((path / name for name in CHECKPOINT_FILES if (path / name).is_file()), None)
-        if found is None:
-            raise ModelMissing(f"{path} holds no checkpoint; it should have one of {', '.join(CHECKPOINT_FILES)}.")
-        path = found
+    path = find_network(path)
     content = _read(path)
     averages = content.get("shadow_params")
     if averages is None:
@@ -56,6 +52,20 @@ def read_network(path: Path, config: DiTConfig) -> dict[str, Tensor]:
             "choose the preset that it was trained as."
         )
     return dict(zip(names, averages, strict=True))
+
+
+def find_network(path: Path) -> Path:
+    """The file of a network: the path itself, or the first of `CHECKPOINT_FILES` in a folder.
+
+    Raises:
+        ModelMissing: the folder holds none.
+    """
+    if not path.is_dir():
+        return path
+    found = next((path / name for name in CHECKPOINT_FILES if (path / name).is_file()), None)
+    if found is None:
+        raise ModelMissing(f"{path} holds no checkpoint; it should have one of {', '.join(CHECKPOINT_FILES)}.")
+    return found
 
 
 def read_vae(path: Path) -> dict[str, Tensor]:

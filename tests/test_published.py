@@ -1,0 +1,228 @@
+"""A published model becomes a bundle that the engine runs; wrong files are refused in one line each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.language_models import SYSTEM, save_omni, save_qwen3
+from tests.published import LAYOUT, NETWORK, PRESET, add_preset, write_published_files
+from unison_engine import conditioning
+from unison_engine.bundle import Bundle
+from unison_engine.conditioning import Conditioning, Mask, mask_frames
+from unison_engine.errors import TooLarge
+from unison_engine.runtime.sampler import euler
+from unison_engine.runtime.synthesis import Synthesizer
+from unison_export.cli import main
+from unison_export.published import read_denoiser
+from unison_train.model.flow import guided_velocity
+from unison_train.official.audio import PublishedAudio
+from unison_train.text import LanguageModel
+
+SOUND = (0.1 * np.random.default_rng(1).standard_normal(20_000)).astype(np.float32)
+REQUESTS = {
+    "generate": conditioning.text_to_audio("rain", 0.7),
+    "edit": conditioning.scene_edit(SOUND, "Add a bell.", LAYOUT),
+    "clone": conditioning.voice_clone("hello.", "go.", SOUND[:6_000], 0.9, LAYOUT),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        add_preset(patch)
+        write_published_files(folder)
+        yield folder
+
+
+@pytest.fixture
+def copy(files: Path, tmp_path: Path) -> Path:
+    """The files once more, so that one can be exchanged."""
+    for path in files.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    return tmp_path
+
+
+def official(folder: Path, preset: str = PRESET, **others: Path | str) -> None:
+    """`unison-export bundle --official` with the files of a folder, or others."""
+    parts = {name: folder / file for name, file in (("vae", "vae.pth"), ("vocoder", "vocoder.pt"))}
+    options = {**parts, "encoder": folder / "encoder", "system": folder / "system.txt", "preset": preset} | others
+    network = options.pop("network", folder / "network")
+    arguments = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            sys, "argv", ["unison-export", "bundle", "--official", str(network), *arguments, str(folder / "bundle")]
+        )
+        main()
+
+
+class Intruder:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch intruded",)
+
+
+def other_network(folder: Path) -> dict[str, Path | str]:
+    state = load_file(folder / "network" / "model.safetensors")
+    deeper = {name.replace("blocks.1.", "blocks.2."): tensor.clone() for name, tensor in state.items()}
+    save_file(state | deeper, folder / "other.safetensors")
+    return {"network": folder / "other.safetensors"}
+
+
+def truncated(folder: Path) -> dict[str, Path | str]:
+    whole = (folder / "vae.pth").read_bytes()
+    (folder / "half.pth").write_bytes(whole[: len(whole) // 2])
+    return {"vae": folder / "half.pth"}
+
+
+def code(folder: Path) -> dict[str, Path | str]:
+    torch.save({"generator": Intruder()}, folder / "bad.pt")
+    return {"vocoder": folder / "bad.pt"}
+
+
+def other_vae(folder: Path) -> dict[str, Path | str]:
+    from tests.vector_checks import stored_weights
+    from tests.vectors_io import tensors
+
+    torch.save(stored_weights(tensors("vae/vae44k_w12")), folder / "vae44.pth")
+    return {"vae": folder / "vae44.pth"}
+
+
+def narrow_encoder(folder: Path) -> dict[str, Path | str]:
+    save_omni(folder / "narrow", hidden_size=16)
+    return {"encoder": folder / "narrow"}
+
+
+def longer_system(folder: Path) -> dict[str, Path | str]:
+    (folder / "longer.txt").write_text(SYSTEM + "\n")
+    return {"system": folder / "longer.txt"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (other_network, r"choose its preset\. unexpected double_blocks\.2"),
+        (truncated, r"half\.pth is damaged"),
+        (code, "a pickle can run code"),
+        (other_vae, r"VAE of 128 mel bins and 40 channels, the 16k variant has 80 and 20"),
+        (narrow_encoder, r"is 16 wide, the network was trained on states of 32"),
+        (longer_system, r"has 131 tokens, the published one 130; .*not even a line break at its end"),
+        (lambda folder: {"system": ""}, r"needs the system prompt .*omni_encoder\.py"),
+        (lambda folder: {"system": folder / "no.txt"}, r"there is no file .*no\.txt"),
+        (lambda folder: {"network": folder / "encoder" / "none"}, r"there is no file .*none"),
+        (lambda folder: {"vocoder": folder / "vae.pth"}, r"does not hold this BigVGAN generator"),
+        (lambda folder: {"preset": "nano"}, r"preset is 'nano'; choose one of d20s0-44k, d24s0-16k"),
+    ],
+)
+def test_a_wrong_file_is_one_line(copy: Path, wrong: Callable[[Path], dict[str, Path | str]], message: str) -> None:
+    with pytest.raises(SystemExit, match=message) as caught:
+        official(copy, **wrong(copy))  # type: ignore[arg-type]
+    assert str(caught.value).startswith("unison-export: ") and "\n" not in str(caught.value)
+    assert not (copy / "bundle").exists() and not Path("intruded").exists()
+
+
+def test_parameters_stay_in_the_file_s_precision(files: Path) -> None:
+    stored = load_file(files / "network" / "model.safetensors")
+    denoiser = read_denoiser(files / "network", NETWORK)
+    assert {parameter.dtype for parameter in denoiser.parameters()} == {torch.bfloat16}
+    assert torch.equal(denoiser.fusion.projectors[1].weight, stored["deep_fusion_projs.1.weight"])
+
+
+@pytest.fixture(scope="module")
+def bundle(files: Path) -> Path:
+    official(files)
+    return files / "bundle"
+
+
+@pytest.fixture(scope="module")
+def synthesizer(bundle: Path) -> Synthesizer:
+    return Synthesizer.open(bundle, threads=1)
+
+
+@torch.no_grad()
+def torch_latent(files: Path, request: Conditioning, seed: int) -> torch.Tensor:
+    """What the published sampler makes, as the reference tells it: the whole grid, whatever the length."""
+    denoiser = read_denoiser(files / "network", NETWORK).float()
+    audio = PublishedAudio.read(files / "vae.pth", files / "vocoder.pt", "16k", LAYOUT.channels)
+    model = LanguageModel(str(files / "encoder"), 2, None, False, torch.device("cpu"), torch.float32, SYSTEM)
+    states = model.states([model.tokenise(request.prompt)])[0][:, None]
+    samples, frames = 32_000, 62
+    source, given = torch.zeros(1, 20, frames), 0
+    mask = torch.zeros(1, 1, frames)
+    if request.source is not None:
+        given = len(request.source)
+        mask = torch.from_numpy(mask_frames(request.mask, frames, given, samples))[None, None]
+        wave = np.zeros((1, samples), np.float32)
+        wave[0, :given] = request.source
+        noise = np.random.default_rng(seed).standard_normal(wave.shape, dtype=np.float32)
+        source = audio.encode(torch.from_numpy(np.where(np.abs(wave) < 1e-4, np.float32(1e-4) * noise, wave)))
+        source = source * (mask == Mask.REFERENCE) if request.mask is Mask.REFERENCE else source
+    noise = np.random.default_rng(seed).standard_normal((1, 20, frames), dtype=np.float32)
+    text = denoiser.fusion(states)
+    velocity = guided_velocity(denoiser.dit, source, mask, text, torch.ones(1, text.shape[2]), None, 4.5)
+    return euler(velocity, torch.from_numpy(noise), 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REQUESTS)
+def test_latents_are_those_of_torch(files: Path, synthesizer: Synthesizer, name: str) -> None:
+    found = synthesizer.sample(REQUESTS[name], seed=4, steps=3)
+    expected = torch_latent(files, REQUESTS[name], 4).numpy()
+    assert found.shape == (1, 20, 62) and expected.std() > 0.3
+    np.testing.assert_allclose(found, expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_sound_is_the_beginning_of_the_whole_grid(synthesizer: Synthesizer) -> None:
+    short, long = (synthesizer.run(conditioning.text_to_audio("rain", s), seed=1, steps=2) for s in (0.5, 2.0))
+    assert len(short) == 8_000 and len(long) == 62 * 512
+    np.testing.assert_allclose(short / np.abs(short).max(), long[:8_000] / np.abs(long[:8_000]).max(), atol=1e-4)
+    with pytest.raises(TooLarge, match="at most 126; shorten it"):
+        synthesizer.run(conditioning.text_to_audio("a" * 120, 0.5), seed=1, steps=1)
+
+
+@pytest.mark.slow
+def test_waves_and_states_are_those_of_torch(files: Path, synthesizer: Synthesizer) -> None:
+    audio = PublishedAudio.read(files / "vae.pth", files / "vocoder.pt", "16k", LAYOUT.channels)
+    latent = torch.randn(1, 20, 31, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        expected = audio.decode(latent).numpy()
+        encoded = audio.encode(torch.from_numpy(SOUND[None])).numpy()
+    np.testing.assert_allclose(synthesizer.vae_decoder(latent=latent.numpy()), expected, atol=1e-4)
+    np.testing.assert_allclose(synthesizer.vae_encoder(wave=SOUND[None]), encoded, atol=1e-4)
+    model = LanguageModel(str(files / "encoder"), 2, None, False, torch.device("cpu"), torch.float32, SYSTEM)
+    tokens = synthesizer.tokenize("[Audio] rain")
+    assert tokens.ids == model.tokenise("[Audio] rain").ids
+    found = synthesizer.language_model(input_ids=np.array([tokens.ids]))[:, -tokens.kept :]
+    np.testing.assert_allclose(found, model.states([tokens])[0].numpy(), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_bundle_tells_what_it_is(bundle: Path) -> None:
+    opened = Bundle.open(bundle)
+    opened.verify()
+    manifest = opened.manifest
+    assert "non-commercial" in manifest.licence and manifest.dither == 1e-4 and opened.layout == LAYOUT
+    assert (manifest.sampling.steps, manifest.sampling.guidance) == (100, 4.5)
+    assert manifest.text.window == 126 and manifest.text.padding == "left" and manifest.text.weights is None
+    assert manifest.graphs["step"].weights == manifest.graphs["text_encoder"].weights == "bfloat16"
+
+
+@pytest.mark.slow
+def test_another_family_of_encoders_becomes_a_graph_as_well(copy: Path) -> None:
+    save_qwen3(copy / "qwen3")
+    official(copy, encoder=copy / "qwen3", system="")
+    synthesizer = Synthesizer.open(copy / "bundle", threads=1)
+    model = LanguageModel(str(copy / "qwen3"), 2, None, False, torch.device("cpu"), torch.float32)
+    tokens = synthesizer.tokenize("[Audio] rain")
+    found = synthesizer.language_model(input_ids=np.array([tokens.ids]))
+    np.testing.assert_allclose(found, model.states([tokens])[0].numpy(), atol=1e-4)
