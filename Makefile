@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test test-slow vectors check format bench clean
+.PHONY: demo test test-slow peers vectors check format bench clean
 
 demo: .venv/ready
 	$(UV) sync -q --frozen --inexact --group demo
@@ -16,6 +16,11 @@ test: .venv/ready
 test-slow: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) pytest -m slow
+
+# OSC programs that are installed: apt-get install liblo-tools puredata-core supercollider-language.
+peers: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(RUN) pytest -rs tests/peers
 
 # The network against vectors of the official code; DIR is any folder laid out as tests/vectors.
 DIR ?= tests/vectors

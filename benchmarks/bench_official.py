@@ -115,7 +115,7 @@ def main(folder: Path, threads: int = 2) -> None:
     print(f"network {size / 1e9:.2f} GB, {parameters / 1e6:.0f} M parameters used")
     print(f"loading it: {mapped / size:.2f} x the file; every weight read: {touched / size:.2f} x", flush=True)
     parts = ["--vae", folder / "vae.pth", "--vocoder", folder / "vocoder.pt", "--encoder", folder / "encoder"]
-    official = [programs / "unison-export", "official", network, bundle, *parts]
+    official = [programs / "unison-export", "bundle", "--official", network, bundle, *parts]
     seconds, memory, _ = run(*official, "--system", folder / "system.txt", "--preset", PRESET)
     print(f"bundle written in {seconds:.0f} s, peak {memory:.1f} GB", flush=True)
     asked = ["--prompt", "rain on a tin roof", "--seconds", "10", "--steps", str(STEPS)]

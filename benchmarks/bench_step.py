@@ -20,12 +20,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
-from bench_realtime import processor
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from unison_engine.machine import physical_cores
+from unison_engine.machine import physical_cores, processor
 from unison_engine.runtime.sampler import guided, schedule
 from unison_train.model.config import PRESETS, DiTConfig
 from unison_train.model.dit import DiT, TextFusion

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from unison_engine.bundle import Sampling
 from unison_engine.layout import LatentLayout
+from unison_engine.runtime.sampler import Sampling
 from unison_export.bundle import write_bundle
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.checkpoint import Checkpoint

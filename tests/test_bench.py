@@ -45,7 +45,12 @@ def invoke(*arguments: str) -> Result:
 
 def test_from_the_shell(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
     asked: list[tuple[object, ...]] = []
-    monkeypatch.setattr("unison_engine.bench.bench", lambda *arguments: asked.append(arguments) or report)
+
+    def measure(*arguments: object) -> Report:
+        asked.append(arguments)
+        return report
+
+    monkeypatch.setattr("unison_engine.bench.bench", measure)
     assert invoke("bench").stdout.strip() == report.markdown()
     told = json.loads(invoke("bench", "nano", "--seconds", "2", "--backend", "openvino", "--json").stdout)
     assert told == json.loads(report.model_dump_json())

@@ -21,6 +21,7 @@ from unison_engine.engine import BundleIdentity
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_engine.layout import LatentLayout
 from unison_engine.pronunciation import words
+from unison_engine.runtime.sampler import Sampling
 from unison_train.corpus.manifest import Clip, write_manifest
 from unison_train.corpus.speech import is_held_out
 from unison_train.evaluation.items import TASKS, Item, SpeechStem, fingerprint, read_items
@@ -65,15 +66,15 @@ class Oracle:
     answers: dict[str, Wave] = field(default_factory=dict)
     layout: LatentLayout = LAYOUT
     bundle: BundleIdentity = IDENTITY
+    backend: str = "oracle"
 
     def run(
         self,
         conditioning: Conditioning,
         *,
         seed: int,
-        steps: int | None,
-        guidance: float | None,
-        progress: Callable[[Any], None] | None,
+        sampling: Sampling,
+        progress: Callable[[Any], None] | None = None,
     ) -> Wave:
         wave = self.answers[conditioning.prompt]
         if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
@@ -210,7 +211,11 @@ def test_the_report_and_the_page_are_whole(corpus: Path, tmp_path: Path) -> None
     report.write(tmp_path)
     html = page.write(report).read_text()
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["guidance"] == 2.0 and results["steps"] == IDENTITY.steps and results["requests"] == fingerprint()
+    assert (
+        results["guidance"] == 2.0
+        and results["steps"] == IDENTITY.sampling.steps
+        and results["requests"] == fingerprint()
+    )
     row = results["tasks"]["scene_edit"]["measures"]["kept"]
     assert row["unit"] == "dB" and row["floor"]["value"] > row["model"]["value"] == 0
     assert row["model"]["low"] <= row["model"]["value"] <= row["model"]["high"]

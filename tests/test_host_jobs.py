@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.test_tasks import BELL
@@ -7,8 +9,15 @@ from unison_engine.errors import QueueFull, UnknownJob
 from unison_engine.host.calls import KEEP_SECONDS, Call, CallBook
 from unison_engine.host.clients import LEASE_SECONDS, ClientBook
 from unison_engine.host.jobs import MAX_REMEMBERED, Job, JobQueue, State
+from unison_engine.host.osc import Message
+from unison_engine.host.peers import UdpPeer
 
-CLIENT = ("127.0.0.1", 5000)
+
+def udp(port: int, host: str = "127.0.0.1") -> UdpPeer:
+    return UdpPeer(host, port, asyncio.DatagramTransport())
+
+
+CLIENT = udp(5000)
 
 
 def add(queue: JobQueue, priority: int = 0) -> Job:
@@ -28,7 +37,7 @@ def test_a_full_queue_says_so() -> None:
     queue = JobQueue(limit=2)
     first = add(queue)
     add(queue)
-    with pytest.raises(QueueFull, match="2 jobs"):
+    with pytest.raises(QueueFull, match="2 of 2 jobs"):
         add(queue)
     queue.remove(first)
     add(queue)
@@ -46,42 +55,50 @@ def test_only_old_ended_jobs_are_forgotten() -> None:
 
 def test_a_call_is_remembered_for_a_minute_after_its_last_reply() -> None:
     now = 0.0
-    book = CallBook(clock=lambda: now)
-    first = Call(CLIENT, "/unison/ping", 1, ())
-    assert book.admit(first) is None
+    sent: list[Message] = []
+    book = CallBook(lambda message, source: sent.append(message), clock=lambda: now)
+    first = Call(CLIENT, "/unison/ping", 1, (), pending=1)
+    ack, done = first.ack("job-1", 0, -1.0), first.done()
+    assert book.admit(first)
+    book.answer(first, [ack])
     now = 10 * KEEP_SECONDS
-    assert book.admit(Call(CLIENT, "/unison/ping", 1, ())) is first
-    book.end(first)
+    assert not book.admit(Call(CLIENT, "/unison/ping", 1, ())) and sent == [ack, ack]
+    first.pending = 0
+    book.answer(first, [done], instead=ack)
     now += KEEP_SECONDS - 1
-    assert book.admit(Call(CLIENT, "/unison/ping", 1, ())) is first
-    assert book.admit(Call(("127.0.0.1", 5001), "/unison/ping", 1, ())) is None
-    assert book.admit(Call(CLIENT, "/unison/status", 1, ())) is None
+    assert not book.admit(Call(CLIENT, "/unison/ping", 1, ())) and sent == [ack, ack, done, done]
+    assert book.admit(Call(udp(5001), "/unison/ping", 1, ()))
+    assert book.admit(Call(CLIENT, "/unison/status", 1, ()))
     now += 2
-    assert book.admit(Call(CLIENT, "/unison/ping", 1, ())) is None
+    assert book.admit(Call(CLIENT, "/unison/ping", 1, ()))
 
 
-def test_request_number_zero_is_never_a_repetition() -> None:
-    book = CallBook()
-    assert book.admit(Call(CLIENT, "/unison/ping", 0, ())) is None
-    assert book.admit(Call(CLIENT, "/unison/ping", 0, ())) is None
+def test_request_number_zero_is_never_a_repetition_and_never_answered() -> None:
+    sent: list[Message] = []
+    book = CallBook(lambda message, source: sent.append(message))
+    for _ in range(2):
+        call = Call(CLIENT, "/unison/ping", 0, ())
+        assert book.admit(call)
+        book.answer(call, [call.done()])
+    assert not sent
 
 
 def test_replies_go_where_a_client_listens() -> None:
     now = 0.0
     book = ClientBook(clock=lambda: now)
-    other, elsewhere = ("127.0.0.1", 5001), ("127.0.0.2", 5000)
+    other, elsewhere = udp(5001), udp(5000, "127.0.0.2")
     assert book.destinations(CLIENT) == [CLIENT]
     client = book.register(CLIENT, 9001, frozenset({"job"}))
     assert client.number == 0 and book.register(CLIENT, 9001, frozenset({"job"})).number == 0
-    assert book.destinations(CLIENT) == [("127.0.0.1", 9001)]
-    assert book.destinations(other) == [other, ("127.0.0.1", 9001)]
+    assert book.destinations(CLIENT) == [udp(9001)]
+    assert book.destinations(other) == [other, udp(9001)]
     assert book.destinations(elsewhere) == [elsewhere]
-    assert book.register(other, None, frozenset()).number == 1
+    assert book.register(other, 0, frozenset()).number == 1
     assert book.destinations(other) == [other]
-    assert book.subscribers("job") == [("127.0.0.1", 9001)]
+    assert book.subscribers("job") == [udp(9001)]
     now = LEASE_SECONDS - 1
     book.renew(CLIENT)
     now = LEASE_SECONDS + 1
-    assert book.destinations(CLIENT) == [("127.0.0.1", 9001)] and book.subscribers("job")
+    assert book.destinations(CLIENT) == [udp(9001)] and book.subscribers("job")
     book.drop(CLIENT)
     assert book.destinations(CLIENT) == [CLIENT] and not book.subscribers("job")

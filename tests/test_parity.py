@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_every_input_of_the_step_counts(synthesizer: Synthesizer) -> None:
     rng = np.random.default_rng(4)
     blocks, _, _, width = synthesizer.text("[Audio] rain").tokens.shape
     modulations = synthesizer.modulations([0.3])[0.3]
-    inputs = {
+    inputs: dict[str, Any] = {
         "noisy": rng.standard_normal((2, LAYOUT.channels, 20)),
         "source": rng.standard_normal((2, LAYOUT.channels, 20)),
         "mask": np.ones((2, 1, 20)),

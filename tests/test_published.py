@@ -52,13 +52,15 @@ def copy(files: Path, tmp_path: Path) -> Path:
 
 
 def official(folder: Path, preset: str = PRESET, **others: Path | str) -> None:
-    """`unison-export official` with the files of a folder, or others."""
+    """`unison-export bundle --official` with the files of a folder, or others."""
     parts = {name: folder / file for name, file in (("vae", "vae.pth"), ("vocoder", "vocoder.pt"))}
     options = {**parts, "encoder": folder / "encoder", "system": folder / "system.txt", "preset": preset} | others
     network = options.pop("network", folder / "network")
     arguments = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["unison-export", "official", str(network), str(folder / "bundle"), *arguments])
+        patch.setattr(
+            sys, "argv", ["unison-export", "bundle", "--official", str(network), *arguments, str(folder / "bundle")]
+        )
         main()
 
 

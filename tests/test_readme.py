@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from unison_engine.cli import cli
 from unison_engine.layout import LatentLayout
 from unison_engine.registry import load_registry
-from unison_engine.tasks import TaskContext, parameters
+from unison_engine.schema import parameters
+from unison_engine.tasks import TaskContext
 from unison_train.corpus.manifest import Clip
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -45,9 +46,8 @@ def test_the_table_of_tasks_is_that_of_the_engine() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| (`s`.*?) \|", README, re.MULTILINE))
     tasks = load_registry().tasks
     assert set(told) == set(tasks)
-    letters = {str: "s", float: "f", int: "i", bool: "i"}
     for name, task in tasks.items():
-        fixed = [(letters[p.kind], p.name) for p in parameters(task.request) if p.fixed]
+        fixed = [(p.tag, p.name) for p in parameters(task.request) if p.fixed]
         shown = re.findall(r"`([sfi])` (\w+)", told[name])
         assert shown == [pair for pair in fixed if pair in shown], name
         needed = {p.name for p in parameters(task.request) if p.required}

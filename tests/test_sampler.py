@@ -20,7 +20,7 @@ CURVES = [(1.0, 0.001), (1.0, 0.9, 0.5, 0.01)]
 
 def even(steps: int) -> list[float]:
     """A grid with the same step everywhere, so that an order of convergence shows."""
-    return np.linspace(1.0, 0.0, steps + 1).tolist()
+    return [1.0 - step / steps for step in range(steps + 1)]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

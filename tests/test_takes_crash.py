@@ -16,7 +16,7 @@ from unison_engine.takes import TakeLibrary
 
 ROUNDS = 40
 
-# Loads everything once, then kills one writer after the other: each saves, says what it saved, and lists.
+# Loads everything once, then kills one writer after the other: each saves, says what it saved, and brings the index up to date.
 KILL = """
 import os, random, select, signal, sys
 import soundfile
@@ -31,7 +31,7 @@ def write(pipe):
     while True:
         take = library.save(noise(0.25), RATE, recipe())
         os.write(pipe, take.id.encode() + b"\\n")
-        library.list()
+        library.ids()
 
 TakeLibrary(folder).save(noise(0.25), RATE, recipe())
 for number in range(rounds):

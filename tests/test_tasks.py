@@ -13,7 +13,8 @@ from unison_engine.conditioning import Conditioning
 from unison_engine.errors import BadArguments, UnknownAsset, UnknownTask
 from unison_engine.hooks import hookimpl
 from unison_engine.registry import load_registry
-from unison_engine.tasks import Fixed, Recording, Request, Seconds, Task, TaskContext, Text, parameters
+from unison_engine.schema import parameters
+from unison_engine.tasks import Fixed, Recording, Request, Seconds, Task, TaskContext, Text
 
 
 class Bell(Request):

@@ -22,8 +22,9 @@ from unison_engine.engine import Engine, Synthesizer, default_library, engine_ve
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
+from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
-from unison_engine.tasks import Parameter, Task, parameters
+from unison_engine.tasks import Task
 
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}
@@ -56,20 +57,28 @@ def run_group() -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=7770, show_default=True, help="UDP port; 0 takes any free one.")
+@click.option("--port", default=7770, show_default=True, help="Port of UDP and TCP; 0 takes any free one.")
+@click.option("--token", envvar="UNISON_TOKEN", help="Secret for lines from other machines.  [env: UNISON_TOKEN]")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
 @bundle_option
 @backend_option
 @library_option
 @_device
 def serve(
-    host: str, port: int, verbose: bool, bundle: str, backend: str | None, library: Path | None, device: str | None
+    host: str,
+    port: int,
+    token: str | None,
+    verbose: bool,
+    bundle: str,
+    backend: str | None,
+    library: Path | None,
+    device: str | None,
 ) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     open_synthesizer = functools.partial(_open_bundle, bundle, backend)
     kept = TakeLibrary(library or default_library())
-    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port))
+    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port, token))
 
 
 @cli.command()
@@ -193,13 +202,18 @@ def _play(path: Path, device: str | None) -> None:
 
 
 async def serve_until_stopped(
-    open_synthesizer: Callable[[], Synthesizer], library: TakeLibrary, output: Output, host: str, port: int
+    open_synthesizer: Callable[[], Synthesizer],
+    library: TakeLibrary,
+    output: Output,
+    host: str,
+    port: int,
+    token: str | None = None,
 ) -> None:
     """Serve until a client sends /unison/quit or the process is asked to end; say on stdout when ready."""
     # Imported here, so that what needs no server starts sooner.
     from unison_engine.host.server import Server
 
-    async with Server(open_synthesizer, library, output, host, port) as server:
+    async with Server(open_synthesizer, library, output, host, port, token) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.
                 asyncio.get_running_loop().add_signal_handler(number, server.stopped.set)

@@ -1,4 +1,4 @@
-"""`unison takes`: list, search and show takes, make them again, vary, convert and remove them."""
+"""`unison takes`: list, search and show takes, make them again, vary and remove them."""
 
 from __future__ import annotations
 

@@ -41,6 +41,12 @@ class UnknownAsset(UnisonError):
     code = "unknown_asset"
 
 
+class NotAllowed(UnisonError):
+    """The client may not do this; it has yet to give the token, or gave a wrong one."""
+
+    code = "not_allowed"
+
+
 class QueueFull(UnisonError):
     """The job queue has reached its limit."""
 

@@ -15,7 +15,8 @@ from unison_engine import hooks
 from unison_engine.errors import UnknownTask
 from unison_engine.runtime import backends as own_backends
 from unison_engine.runtime.backend import Backend
-from unison_engine.tasks import Task, parameters
+from unison_engine.schema import parameters
+from unison_engine.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from unison_engine.bundle import (
     Graph,
     Layout,
     Manifest,
-    Sampling,
     TensorSpec,
     Text,
     file_hash,
 )
 from unison_engine.errors import ModelMissing
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, SYSTEM
 from unison_engine.runtime.weights import WeightRecipe, convert
 from unison_export.graphs import export_graphs, round_weights

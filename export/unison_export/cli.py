@@ -11,12 +11,13 @@ from typing import Annotated
 import torch
 import typer
 
-from unison_engine.bundle import Bundle, Manifest, Sampling
-from unison_engine.errors import UnisonError
+from unison_engine.bundle import Bundle
+from unison_engine.errors import BadArguments, UnisonError
 from unison_engine.runtime.engines import Precision, Target, Weights
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import Padding
 from unison_export.bundle import write_bundle
-from unison_export.published import Published, write_published
+from unison_export.published import PAPER, Published, write_published
 from unison_export.tensorrt.engines import build_engines
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
@@ -27,31 +28,37 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 @app.command()
 def bundle(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder written by `unison-train run`.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder written by `unison-train run`; with --official, the published network.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
-    name: Annotated[str, typer.Option(help="Name of the bundle.")] = "nano",
-    steps: Annotated[int, typer.Option(help="Default number of sampler steps.")] = 24,
-    guidance: Annotated[float, typer.Option(help="Default guidance scale.")] = 3.0,
-) -> None:
-    """Write a bundle that the engine runs without torch."""
-    manifest = write_bundle(Checkpoint.load(checkpoint), out, name, Sampling(steps=steps, guidance=guidance))
-    _list(manifest, out)
-
-
-@app.command()
-def official(
-    network: Annotated[Path, typer.Argument(help="Folder of the published network, or its model.safetensors.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
-    vae: Annotated[Path, typer.Option(help="VAE of the same variant: v1-44.pth or v1-16.pth.")],
-    vocoder: Annotated[Path, typer.Option(help="bigvgan_generator.pt (44k) or best_netG.pt (16k).")],
-    encoder: Annotated[str, typer.Option(help="Qwen2.5-Omni-7B: its folder or hub id.")],
-    preset: Annotated[str, typer.Option(help="d20s0-44k or d24s0-16k.")],
+    name: Annotated[str, typer.Option(help="Name of the bundle; a published one has that of its preset.")] = "nano",
+    steps: Annotated[int | None, typer.Option(help="Default sampler steps.  [default: 24, published 100]")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Default guidance.  [default: 3, published 4.5]")] = None,
+    official: Annotated[
+        bool, typer.Option("--official", help="SOURCE is a published UNISON network, for non-commercial use only.")
+    ] = False,
+    vae: Annotated[Path | None, typer.Option(help="Published VAE of the variant: v1-44.pth or v1-16.pth.")] = None,
+    vocoder: Annotated[Path | None, typer.Option(help="bigvgan_generator.pt (44k) or best_netG.pt (16k).")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Qwen2.5-Omni-7B: its folder or hub id.")] = None,
     system: Annotated[Path | None, typer.Option(help="File with the published system prompt and nothing else.")] = None,
     padding: Annotated[Padding, typer.Option(help="Side on which prompts were padded in training.")] = "left",
+    preset: Annotated[str, typer.Option(help="Published variant: d20s0-44k or d24s0-16k.")] = "d20s0-44k",
 ) -> None:
-    """Write the bundle of a published UNISON model; its weights are for non-commercial use only."""
-    published = Published(network, vae, vocoder, encoder, system, padding)
-    _list(write_published(published, preset, out), out)
+    """Write a bundle that the engine runs without torch, of a checkpoint or of the files of a published model."""
+    asked = {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
+    if not official:
+        sampling = Sampling(steps=24, guidance=3.0).model_copy(update=asked)
+        manifest = write_bundle(Checkpoint.load(source), out, name, sampling)
+    elif vae is None or vocoder is None or encoder is None:
+        raise BadArguments(
+            "--official needs --vae, --vocoder and --encoder; docs/published-model.md tells which files."
+        )
+    else:
+        published = Published(source, vae, vocoder, encoder, system, padding)
+        manifest = write_published(published, preset, out, PAPER.model_copy(update=asked))
+    for file in manifest.files:
+        print(f"{(out / file).stat().st_size / 1e6:8.1f} MB  {file}")
 
 
 @app.command()
@@ -71,7 +78,9 @@ def tensorrt(
     bucket: Annotated[
         list[float] | None, typer.Option(help="Longest sound of a shape profile in seconds; may be repeated.")
     ] = None,
-    weights: Annotated[Weights, typer.Option(help="Whether other weights can be put in; needs a GPU.")] = "baked",
+    weights: Annotated[
+        Weights, typer.Option(help="Whether other weights can be put in; needs the CUDA driver.")
+    ] = "baked",
     capability: Annotated[
         list[str] | None, typer.Option(help="Build for this GPU alone, such as SM89; may be repeated.")
     ] = None,
@@ -103,11 +112,6 @@ def finetune(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tune(clips, run / "start", run, device, steps=steps, lora_rank=lora, minutes=minutes)
     write_bundle(Checkpoint.load(run), out, out.name, opened.manifest.sampling)
-
-
-def _list(manifest: Manifest, out: Path) -> None:
-    for file in manifest.files:
-        print(f"{(out / file).stat().st_size / 1e6:8.1f} MB  {file}")
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ LICENCE = (
     "Tencent Hunyuan Community License (not valid in the EU, the UK and South Korea). VAE: CC-BY-NC-4.0. "
     "Vocoder: MIT (44k), none stated (16k). Language model: see its own card."
 )
-SAMPLING = Sampling(steps=100, guidance=4.5)
+PAPER = Sampling(steps=100, guidance=4.5)
 """The settings of the paper."""
 
 
@@ -72,7 +72,7 @@ class StateReader(nn.Module):
         return states * torch.rsqrt(states.square().mean(-1, keepdim=True) + 1e-6) if self.unit else states
 
 
-def write_published(parts: Published, preset: str, out: Path) -> Manifest:
+def write_published(parts: Published, preset: str, out: Path, sampling: Sampling = PAPER) -> Manifest:
     """Write the bundle; everything is read and checked before anything is written.
 
     Weights keep the precision of their files and are mapped, not loaded; VAE and vocoder are folded in float32.
@@ -111,7 +111,7 @@ def write_published(parts: Published, preset: str, out: Path) -> Manifest:
         dither=DITHER if MEL[variant].dithered else 0.0,
         blocks=config.depth,
         text=Text(tokenizer="tokenizer.json", clock=None, **asdict(model.template)),
-        sampling=SAMPLING,
+        sampling=sampling,
         graphs=graphs,
         card=card,
         files={file: file_hash(out / file) for file in [*files, "tokenizer.json"]},

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 
 from unison_engine.errors import QueueFull, TooLarge
-from unison_engine.host.calls import Address
 from unison_engine.host.osc import Message
+from unison_engine.host.peers import Peer
 
 MAX_WAITING = 1000
 HORIZON_SECONDS = 3600.0
@@ -19,14 +19,14 @@ HORIZON_SECONDS = 3600.0
 class Agenda:
     """A heap of messages by time, woken by one timer; the receiver never waits."""
 
-    def __init__(self, run: Callable[[Message, Address], None]) -> None:
+    def __init__(self, run: Callable[[Message, Peer], None]) -> None:
         """`run` is called on the event loop when a message is due."""
         self._run = run
-        self._heap: list[tuple[float, int, Message, Address]] = []
+        self._heap: list[tuple[float, int, Message, Peer]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, at: float, message: Message, source: Address) -> None:
+    def add(self, at: float, message: Message, source: Peer) -> None:
         """Keep a message until `at`, in Unix seconds.
 
         Raises:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from unison_engine.errors import BadArguments, QueueFull
-from unison_engine.host.calls import Address
+from unison_engine.host.osc import Message, encode
+from unison_engine.host.peers import Peer, UdpPeer
 
 LEASE_SECONDS = 600.0
 MAX_CLIENTS = 64
-TOPICS = frozenset({"job"})
+TOPICS = frozenset({"job", "log"})
+
+
+@dataclass
+class Options:
+    """What a registered client may choose.
+
+    Attributes:
+        wide_types: its replies carry whole numbers as h and others as d, instead of i and f.
+        progress_hz: how often progress is told per job, at most; 0 for not at all.
+    """
+
+    wide_types: bool = False
+    progress_hz: float = 10.0
 
 
 @dataclass
@@ -25,73 +39,125 @@ class Client:
         own_port: it named that port itself, so it may send from one socket and listen on another.
         topics: events it wants.
         until: end of its lease, renewed by whatever it sends.
+        options: what else it chose.
     """
 
     number: int
-    source: Address
-    listens: Address
+    source: Peer
+    listens: Peer
     own_port: bool
     topics: frozenset[str]
     until: float
+    options: Options = field(default_factory=Options)
 
 
 class ClientBook:
-    """Registered clients by the address they send from."""
+    """Registered clients by where they send from, and who listens to which address.
+
+    Attributes:
+        latest: what was published last at each address.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start empty; `clock` gives seconds."""
         self._clock = clock
-        self._clients: dict[Address, Client] = {}
+        self.latest: dict[str, Message] = {}
+        self._clients: dict[Peer, Client] = {}
+        self._listeners: dict[str, set[Peer]] = {}
         self._count = 0
 
-    def register(self, source: Address, port: int | None, topics: frozenset[str]) -> Client:
-        """Enter a client, or change what it asked for before.
+    def register(self, source: Peer, port: int, topics: frozenset[str]) -> Client:
+        """Enter a client, or change what it asked for before; port 0 stands for where it sends from.
 
         Raises:
-            BadArguments: the port or a topic does not exist.
+            BadArguments: a topic does not exist, or a port was named that is not UDP.
             QueueFull: too many clients are registered.
         """
-        if port is not None and not 0 < port < 65536:
-            raise BadArguments(f"the port is {port}; it must be between 1 and 65535.")
         if unknown := topics - TOPICS:
-            raise BadArguments(f"there is no topic {', '.join(sorted(unknown))}; the topics are {', '.join(TOPICS)}.")
+            raise BadArguments(
+                f"there is no topic {', '.join(sorted(unknown))}; the topics are {', '.join(sorted(TOPICS))}."
+            )
+        if port and not isinstance(source, UdpPeer):
+            raise BadArguments(f"the port is {port}; over TCP and WebSocket replies come on the same line: leave it 0.")
+        listens = UdpPeer(source.host, port, source.transport) if port and isinstance(source, UdpPeer) else source
         self._expire()
         known = self._clients.get(source)
         if not known and len(self._clients) >= MAX_CLIENTS:
             raise QueueFull(f"{MAX_CLIENTS} clients are registered already; have one send /unison/notify with 0.")
         self._count += known is None
         number = known.number if known else self._count - 1
-        listens = source if port is None else (source[0], port)
-        client = Client(number, source, listens, port is not None, topics, self._clock() + LEASE_SECONDS)
+        options = known.options if known else Options()
+        client = Client(number, source, listens, port > 0, topics, self._clock() + LEASE_SECONDS, options)
         self._clients[source] = client
         return client
 
-    def drop(self, source: Address) -> None:
+    def drop(self, source: Peer) -> None:
         """Forget a client and every other that listens where it does."""
-        listens = self._clients[source].listens if source in self._clients else None
+        listens = self._clients[source].listens if source in self._clients else source
         self._clients = {s: c for s, c in self._clients.items() if s != source and c.listens != listens}
+        for listeners in self._listeners.values():
+            listeners.discard(source)
 
-    def renew(self, source: Address) -> None:
+    def renew(self, source: Peer) -> None:
         """The client sent something: extend its lease."""
         if client := self._clients.get(source):
             client.until = self._clock() + LEASE_SECONDS
 
-    def destinations(self, source: Address) -> list[Address]:
-        """Where replies to this address go.
+    def options(self, source: Peer) -> Options | None:
+        """What a client chose, to read and to change; None if it is not registered."""
+        self._expire()
+        client = self._clients.get(source)
+        return client.options if client else None
 
-        A registered client gets them where it listens. Any other gets them where it sent from, and copies go
-        to the ports named from the same machine, since `oscsend` sends every message from a new port.
+    def send(self, message: Message, source: Peer) -> None:
+        """Send a reply to whoever sent from `source`."""
+        for peer in self.destinations(source):
+            peer.send(encode(message, self._wide(peer)))
+
+    def listen(self, address: str, peer: Peer) -> None:
+        """What is published at an address goes to this peer as well."""
+        self._listeners.setdefault(address, set()).add(peer)
+
+    def ignore(self, address: str, peer: Peer) -> None:
+        """It does no longer."""
+        self._listeners.get(address, set()).discard(peer)
+
+    def publish(self, message: Message, topic: str = "") -> None:
+        """Send an event to all who asked for its topic or listen to its address."""
+        self.latest[message.address] = message
+        for peer in {*self.subscribers(topic), *self._listeners.get(message.address, ())}:
+            peer.send(encode(message, self._wide(peer)))
+
+    def unpublish(self, address: str) -> None:
+        """Nothing comes from this address any more."""
+        self.latest.pop(address, None)
+        self._listeners.pop(address, None)
+
+    def destinations(self, source: Peer) -> list[Peer]:
+        """Where replies to this peer go.
+
+        A registered client gets them where it listens. Any other gets them where it sent from, and over UDP copies
+        go to the ports named from the same machine, since `oscsend` sends every message from a new port.
         """
         self._expire()
         if client := self._clients.get(source):
             return [client.listens]
-        shared = {c.listens for c in self._clients.values() if c.own_port and c.source[0] == source[0]}
-        return [source, *sorted(shared - {source})]
+        if not isinstance(source, UdpPeer):
+            return [source]
+        shared = {
+            c.listens: None
+            for c in self._clients.values()
+            if c.own_port and isinstance(c.listens, UdpPeer) and c.listens.host == source.host
+        }
+        return [source, *(peer for peer in shared if peer != source)]
 
-    def subscribers(self, topic: str) -> list[Address]:
+    def subscribers(self, topic: str) -> list[Peer]:
         """Where events of a topic go."""
         self._expire()
-        return sorted({client.listens for client in self._clients.values() if topic in client.topics})
+        return list({client.listens: None for client in self._clients.values() if topic in client.topics})
+
+    def _wide(self, peer: Peer) -> bool:
+        return any(client.options.wide_types for client in self._clients.values() if client.listens == peer)
 
     def _expire(self) -> None:
         now = self._clock()

@@ -9,6 +9,7 @@ from typing import Any
 
 from unison_engine.errors import QueueFull, UnisonError, UnknownJob
 from unison_engine.host.calls import Call
+from unison_engine.host.osc import Message
 from unison_engine.takes import Take
 from unison_engine.tasks import Request, Task
 
@@ -40,6 +41,7 @@ class Job:
         task: what to make.
         request: validated, with its seed.
         call: the command that asked for it.
+        priority: higher goes first; at first that of the request.
         state: see `State`.
         stage: what the worker is doing, in a word.
         step: steps done in this stage.
@@ -49,12 +51,15 @@ class Job:
         cancel_wished: someone asked for its end; the worker has yet to notice.
         take: the finished sound.
         error: why it failed.
+        ack: what told its caller that it was accepted.
+        parent: the job that this one is made from; empty where there is none.
     """
 
     id: str
     task: Task[Any]
     request: Request
     call: Call
+    priority: int = 0
     state: State = State.QUEUED
     stage: str = ""
     step: int = 0
@@ -64,6 +69,8 @@ class Job:
     cancel_wished: bool = False
     take: Take | None = None
     error: UnisonError | None = None
+    ack: Message | None = None
+    parent: str = ""
 
     @property
     def eta(self) -> float:
@@ -82,25 +89,28 @@ class JobQueue:
     jobs: dict[str, Job] = field(default_factory=dict)
     _count: int = 0
 
-    def add(self, task: Task[Any], request: Request, call: Call) -> Job:
+    def add(self, task: Task[Any], request: Request, call: Call, parent: str = "") -> Job:
         """Enter a new job.
 
         Raises:
             QueueFull: too many are waiting.
         """
-        if len(self.waiting) >= self.limit:
-            raise QueueFull(f"{self.limit} jobs are waiting already; try again later, or cancel some.")
+        self.check_room(1)
         self._count += 1
-        job = Job(f"job-{self._count}", task, request, call)
-        # Stable: a new job goes behind its equals.
-        place = next(
-            (i for i, other in enumerate(self.waiting) if other.request.priority < request.priority),
-            len(self.waiting),
-        )
-        self.waiting.insert(place, job)
+        job = Job(f"job-{self._count}", task, request, call, request.priority, parent=parent)
+        self._enqueue(job)
         self.jobs[job.id] = job
         self._forget()
         return job
+
+    def check_room(self, count: int) -> None:
+        """See that so many more jobs can wait.
+
+        Raises:
+            QueueFull: they cannot.
+        """
+        if len(self.waiting) + count > self.limit:
+            raise QueueFull(f"{len(self.waiting)} of {self.limit} jobs are waiting; try again later, or cancel some.")
 
     def take_next(self) -> Job | None:
         """The job to run now, out of the queue."""
@@ -109,6 +119,18 @@ class JobQueue:
     def remove(self, job: Job) -> None:
         """Take a waiting job out of the queue."""
         self.waiting.remove(job)
+
+    def move(self, job: Job, priority: int) -> None:
+        """Give a waiting job another priority; it goes behind its new equals.
+
+        Raises:
+            UnknownJob: the job does not wait.
+        """
+        if job not in self.waiting:
+            raise UnknownJob(f"{job.id} does not wait: it is {job.state}; only waiting jobs can be moved.")
+        job.priority = priority
+        self.waiting.remove(job)
+        self._enqueue(job)
 
     def get(self, job_id: str) -> Job:
         """A job, running, waiting or ended.
@@ -123,6 +145,10 @@ class JobQueue:
     def position(self, job: Job) -> int:
         """How many jobs wait in front of a waiting job."""
         return self.waiting.index(job)
+
+    def _enqueue(self, job: Job) -> None:
+        before = (place for place, other in enumerate(self.waiting) if other.priority < job.priority)
+        self.waiting.insert(next(before, len(self.waiting)), job)
 
     def _forget(self) -> None:
         ended = [job.id for job in self.jobs.values() if job.state.final]

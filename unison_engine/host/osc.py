@@ -16,7 +16,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from unison_engine.errors import BadArguments
 
-MAX_REPLY_BYTES = 1024
+MAX_REPLY_BYTES = 1024  # Of a datagram; small clients read no more.
+MAX_PACKET_BYTES = 65_536  # Of a stream or a WebSocket; a datagram cannot be longer.
 MAX_TEXT_BYTES = 600  # Leaves room in a reply for the address, the command and the job.
 MAX_DEPTH = 8
 
@@ -50,14 +51,16 @@ def decode(packet: bytes) -> list[Message]:
     return _decode(packet, None, 0)
 
 
-def encode(address: str, *arguments: str | int | float) -> bytes:
-    """One message with arguments as s, i and f, which every client reads."""
-    builder = OscMessageBuilder(address)
-    for argument in arguments:
+def encode(message: Message, wide: bool = False) -> bytes:
+    """The packet of one message: s, i and f, which every client reads, or s, h and d where `wide`."""
+    builder = OscMessageBuilder(message.address)
+    for argument in message.arguments:
         if isinstance(argument, str):
             builder.add_arg(argument.encode("utf-8", "replace").decode(), "s")
+        elif isinstance(argument, int):
+            builder.add_arg(int(argument), "h" if wide else "i")
         else:
-            builder.add_arg(argument, "i" if isinstance(argument, int) else "f")
+            builder.add_arg(argument, "d" if wide else "f")
     return builder.build().dgram
 
 
@@ -69,38 +72,20 @@ def shorten(text: str, limit: int = MAX_TEXT_BYTES) -> str:
     return encoded[: limit - 3].decode("utf-8", "ignore") + "…"
 
 
-def integer(value: Argument, name: str) -> int:
-    """A whole number from any number type, since some clients send every number as a float.
+def request_number(message: Message) -> int:
+    """The number that every command begins with, from any number type: some clients send all numbers as floats.
 
     Raises:
-        BadArguments: it is no number, or not whole.
+        BadArguments: it is missing, or no whole number of 32 bits.
     """
-    number_ = number(value, name)
-    if number_ != math.floor(number_):
-        raise BadArguments(f"{name} is {value!r}; it must be a whole number.")
-    return int(number_)
-
-
-def number(value: Argument, name: str) -> float:
-    """A number from any number type.
-
-    Raises:
-        BadArguments: it is no finite number.
-    """
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise BadArguments(f"{name} is {value!r}; it must be a number (OSC type i, f, h or d).")
-    return value
-
-
-def text(value: Argument, name: str) -> str:
-    """A string.
-
-    Raises:
-        BadArguments: it is something else.
-    """
-    if not isinstance(value, str):
-        raise BadArguments(f"{name} is {value!r}; it must be text (OSC type s).")
-    return value
+    if not message.arguments:
+        raise BadArguments(f"{message.address} needs a request number as its first argument; 0 means no reply.")
+    value = message.arguments[0]
+    if not isinstance(value, (int, float)) or not math.isfinite(value) or value != math.floor(value):
+        raise BadArguments(f"the request number is {value!r}; it must be a whole number (OSC type i, h, f or d).")
+    if not -(2**31) <= value < 2**31:
+        raise BadArguments(f"the request number is {value}; it must fit into 32 bits.")
+    return int(value)
 
 
 def _decode(packet: bytes, outer: float | None, depth: int) -> list[Message]:

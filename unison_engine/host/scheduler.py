@@ -76,13 +76,13 @@ class Scheduler:
             job.error = Interrupted("the server shut down before the sound was finished; send the request again.")
             self._end(job, State.FAILED)
 
-    def submit(self, task: Task[Any], request: Request, call: Call) -> Job:
-        """Queue a job.
+    def submit(self, task: Task[Any], request: Request, call: Call, parent: str = "") -> Job:
+        """Queue a job; `parent` is the one it is made from.
 
         Raises:
             QueueFull: too many are waiting.
         """
-        job = self.queue.add(task, request, call)
+        job = self.queue.add(task, request, call, parent)
         self._changed(job)
         self._wake.set()
         return job
@@ -167,7 +167,9 @@ class Scheduler:
             raise Cancelled("the job was cancelled after its last step.")
         assert self.ready is not None
         rate = self.ready.layout.sample_rate
-        return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out)
+        before = self.queue.jobs.get(job.parent)
+        parent = before.take.id if before and before.take else job.parent or None
+        return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out, parent)
 
     def _play(self, take: Take, at: float | None) -> None:
         try:

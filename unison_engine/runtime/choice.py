@@ -89,19 +89,27 @@ class GraphLoader:
         times = _remembered().get(key, {}).get(graph)
         if times is None:
             times = {name: self._time(backend, graph) for name, backend in self._working.items()}
-            log.info("%s takes %s", graph, ", ".join(f"{1000 * took:.1f} ms on {name}" for name, took in times.items()))
+            log.info("%s takes %s", graph, ", ".join(f"{took:.3f} s on {name}" for name, took in times.items()))
             _remember(key, graph, times)
         return {name: self._working[name] for name in sorted(times, key=lambda name: times[name])}
 
     def _time(self, backend: Backend, graph: str) -> float:
-        inputs = example_inputs(self._bundle, graph, PROBE_SECONDS)
+        """Seconds that the runs of a graph for one sound take, the first of them at sizes never met before."""
+        seconds = min(PROBE_SECONDS, self._bundle.layout.max_seconds)
+        usual = example_inputs(self._bundle, graph, seconds)
         try:
             run = backend.load(self._bundle, graph, self._threads)
-            run(**inputs)  # Kernels are chosen and memory is taken in the first run.
-            return min(_seconds(run, inputs) for _ in range(PROBE_RUNS))
+            run(
+                **example_inputs(self._bundle, graph, 0.8 * seconds, s=48, n=24)
+            )  # Memory is taken, kernels are chosen.
+            # Some libraries compile for every size they meet, and most prompts have a length of their own.
+            new = _seconds(run, usual)
+            known = min(_seconds(run, usual) for _ in range(PROBE_RUNS))
         except BackendFailed as error:
             log.warning("%s", error)
             return math.inf
+        runs = self._bundle.manifest.sampling.steps if graph == "step" else 1
+        return new + (runs - 1) * known
 
 
 class AnyBackend:

@@ -29,7 +29,7 @@ from unison_engine.takes import metadata
 from unison_engine.takes.index import TakeIndex, read_take
 from unison_engine.takes.take import Recipe, Take
 from unison_engine.takes.wavefile import RATE, at_file_rate, pcm24, write_wav
-from unison_engine.tasks import existing_file
+from unison_engine.tasks import existing_file, is_file
 
 MAX_SLUG = 40
 ENVELOPE_COLUMNS = 512
@@ -102,7 +102,7 @@ class TakeLibrary:
         """
         path = self._path(take_id)
         with self._told("read"):
-            take = read_take(path) if path.parent == self.folder and path.is_file() else None
+            take = read_take(path) if path.parent == self.folder and is_file(path) else None
         if take is None:
             raise UnknownAsset(
                 f"there is no take {take_id!r} in {str(self.folder)!r}; list the takes to see their ids."
@@ -223,7 +223,7 @@ class TakeLibrary:
         """
         own = self._path(name)
         with self._told("read"):
-            return own if own.parent == self.folder and own.is_file() else existing_file(name)
+            return own if own.parent == self.folder and is_file(own) else existing_file(name)
 
     def _path(self, take_id: str) -> Path:
         return self.folder / f"{take_id}.wav"

@@ -80,7 +80,7 @@ def build_engine(
         config.add_optimization_profile(profile)
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
-        note = "" if weights == "baked" else f" Engines with {weights} weights are built where there is a GPU alone."
+        note = "" if weights == "baked" else f" With {weights} weights the builder needs the CUDA driver."
         raise EngineFailed(f"TensorRT cannot build an engine of {onnx}: {log.last()}{note}")
     layers = Counter(network.get_layer(index).type.name for index in range(network.num_layers))
     return Engine(bytes(serialized), dict(sorted(layers.items())), log.listing)

@@ -43,17 +43,18 @@ def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> li
         "s": (2, 64, tokens),
     }
     if not {"noisy", "latent", "wave"} & graph.inputs.keys():
-        return [_profile(graph, sizes)]
+        return [shape_ranges(graph, sizes)]
     profiles = []
     for start, end in zip([_FEWEST_FRAMES, *(end + 1 for end in ends[:-1])], ends, strict=True):
         frames = {"t": (start, end, end)}
         if "wave" in graph.inputs:  # Of a model of a whole grid its length is a name of its own.
             frames["n"] = (layout.hop * start, layout.hop * end, layout.hop * end)
-        profiles.append(_profile(graph, sizes | frames))
+        profiles.append(shape_ranges(graph, sizes | frames))
     return profiles
 
 
-def _profile(graph: Graph, sizes: Sizes) -> dict[str, ShapeRange]:
+def shape_ranges(graph: Graph, sizes: Sizes) -> dict[str, ShapeRange]:
+    """One profile of a graph, by input."""
     return {
         name: ShapeRange(
             smallest=tuple(_value(size, sizes, 0) for size in spec.shape),

@@ -32,8 +32,8 @@ class Report:
             "bundle": bundle.name,
             "hash": bundle.hash,
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "steps": bundle.steps if steps is None else steps,
-            "guidance": bundle.guidance if guidance is None else guidance,
+            "steps": bundle.sampling.steps if steps is None else steps,
+            "guidance": bundle.sampling.guidance if guidance is None else guidance,
             "requests": fingerprint(),
             "tagger": panel.tagger,
         }

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from unison_engine.audio import Wave, crop_reference
 from unison_engine.conditioning import Mask
 from unison_engine.engine import Synthesizer
+from unison_engine.runtime.sampler import Sampling
 from unison_train.evaluation.items import Task, read_items
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import MEASURES, Scores, judge
@@ -91,7 +92,8 @@ def evaluate(
         UnknownAsset: a reading, a wheel or the tagger's weights are missing.
     """
     scenes = [stage.scene(item) for item in read_items(task, items)]
-    made = [_made(synthesizer, scene, steps, guidance) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)]
+    sampling = synthesizer.bundle.sampling.of(task, steps, guidance)
+    made = [_made(synthesizer, scene, sampling) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)]
     judged = []
     for index, scene in enumerate(tqdm(scenes, desc=f"{task}: judging", disable=None)):
         waves = {"model": made[index]}
@@ -111,10 +113,10 @@ def evaluate(
     return Section(task, judged)
 
 
-def _made(synthesizer: Bundled, scene: Scene, steps: int | None, guidance: float | None) -> Wave:
+def _made(synthesizer: Bundled, scene: Scene, sampling: Sampling) -> Wave:
     """What the model makes, as a user gets it: a cloned voice without its reference."""
     asked, layout = scene.conditioning, synthesizer.layout
-    wave = synthesizer.run(asked, seed=scene.item.number, steps=steps, guidance=guidance, progress=None)
+    wave = synthesizer.run(asked, seed=scene.item.number, sampling=sampling, progress=None)
     if asked.mask is Mask.REFERENCE and asked.source is not None:
         return crop_reference(wave, len(asked.source), layout.hop, layout.sample_rate)
     return wave

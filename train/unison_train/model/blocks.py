@@ -84,7 +84,8 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """[..., N, h] -> [..., H, N, d]."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        heads: Tensor = x.unflatten(-1, (self.heads, -1))
+        return heads.transpose(-2, -3)
 
 
 class Block(nn.Module):

@@ -35,7 +35,8 @@ class TimeModulation(nn.Module):
         """Times in [0, 1], [N] -> [N, 8 D + 2, h]: block after block, then shift and scale of the output layer."""
         vector = F.silu(self.vector(time))
         blocks = [linear(vector) for pair in zip(self.frames, self.text, strict=True) for linear in pair]
-        return torch.cat([*blocks, self.final(vector)], dim=1).unflatten(1, (-1, vector.shape[1]))
+        modulations: Tensor = torch.cat([*blocks, self.final(vector)], dim=1).unflatten(1, (-1, vector.shape[1]))
+        return modulations
 
     def vector(self, time: Tensor) -> Tensor:
         """The only global conditioning, [N] -> [N, h]."""

@@ -1,0 +1,159 @@
+"""The same host over UDP, TCP and WebSocket."""
+
+from __future__ import annotations
+
+import http.client
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.live_host import Client, LiveHost, OscClient, TcpClient, WebSocketClient, message
+from tests.noise_synthesizer import open_fast
+from unison_engine.host.framing import LengthFraming, SlipFraming
+from unison_engine.host.osc import MAX_PACKET_BYTES
+
+RUN = "/unison/run/text_to_audio"
+TOKEN = "a long secret"
+LINES: dict[str, Callable[[int], Client]] = {
+    "TCP with lengths": lambda port: TcpClient(port, LengthFraming()),
+    "TCP with SLIP": lambda port: TcpClient(port, SlipFraming()),
+    "WebSocket": WebSocketClient,
+}
+TRANSPORTS = {"UDP": OscClient, **LINES}
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
+    with LiveHost(open_fast, tmp_path_factory.mktemp("takes")) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
+    """A host that other machines reach as well."""
+    with LiveHost(open_fast, tmp_path_factory.mktemp("takes"), "0.0.0.0", TOKEN) as live:
+        yield live
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_every_transport_carries_the_whole_exchange(host: LiveHost, transport: str) -> None:
+    with TRANSPORTS[transport](host.port) as client:
+        assert client.ask("/unison/ping", 1, reply="/unison/pong")[0] == 1
+        client.send(RUN, 2, "rain", 0.5)
+        job = client.until("/unison/ack")[2]
+        assert client.until("/unison/done")[1:3] == [2, job]
+        client.send(RUN, 3, "rain", -1.0)
+        assert client.until("/unison/fail")[1:3] == [3, "bad_args"]
+        client.send_bytes(b"nonsense")
+        assert client.until("/unison/fail")[2] == "bad_args"
+        assert client.ask("/unison/task/list", 4, reply="/unison/end")[2] == 7
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_repeated_command_gets_the_same_reply_over_every_transport(host: LiveHost, transport: str) -> None:
+    takes = len(host.library.ids())
+    with TRANSPORTS[transport](host.port) as client:
+        done = client.ask(RUN, 5, "thunder", 0.5)
+        client.send(RUN, 5, "thunder", 0.5)
+        assert client.until("/unison/ack", "/unison/done") == done
+        assert len(host.library.ids()) == takes + 1
+
+
+@pytest.mark.parametrize("transport", LINES)
+def test_a_line_listens_to_events_until_it_is_closed(host: LiveHost, transport: str) -> None:
+    with LINES[transport](host.port) as client, OscClient(host.port) as other:
+        client.send("/unison/notify", 6, 1, 9001)
+        assert client.until("/unison/fail")[1:3] == [6, "bad_args"]
+        client.ask("/unison/notify", 7, 1)
+        other.ask(RUN, 8, "rain", 0.5)
+        assert client.until("/unison/event/job")[2] == "queued"
+    with OscClient(host.port) as other:
+        assert other.ask(RUN, 9, "rain", 0.5)[1] == 9
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("TCP with lengths", struct.pack(">I", MAX_PACKET_BYTES + 1)),
+        ("TCP with SLIP", b"\xc0" + b"x" * (2 * MAX_PACKET_BYTES + 1)),
+    ],
+)
+def test_a_packet_over_the_limit_is_answered_and_ends_the_line(host: LiveHost, line: str, sent: bytes) -> None:
+    with LINES[line](host.port) as client:
+        assert isinstance(client, TcpClient)
+        client.socket.sendall(sent)
+        assert client.until("/unison/fail")[2] == "too_large"
+        assert client.receive_bytes() == b""
+
+
+def test_a_websocket_frame_over_the_limit_ends_the_line(host: LiveHost) -> None:
+    with WebSocketClient(host.port) as client:
+        client.send_bytes(bytes(MAX_PACKET_BYTES + 1))
+        assert client.receive_bytes() == b""
+
+
+def test_who_does_not_read_is_hung_up_on_and_the_others_are_served(host: LiveHost) -> None:
+    with TcpClient(host.port, LengthFraming()) as client, OscClient(host.port) as other:
+        packet = client.framing.frame(message("/unison/task/list", 10))
+        with pytest.raises(ConnectionError):
+            while True:
+                client.socket.sendall(packet * 100)
+        assert other.ask("/unison/ping", 11, reply="/unison/pong")[0] == 11
+
+
+@pytest.mark.parametrize("transport", LINES)
+def test_a_line_from_elsewhere_begins_with_the_token(far: LiveHost, transport: str) -> None:
+    with LINES[transport](far.port) as client:
+        assert client.ask("/unison/auth", 1, TOKEN)[1] == 1
+        assert client.ask(RUN, 2, "rain", 0.5)[1] == 2
+    for first, told in ((message("/unison/ping", 1), "token"), (message("/unison/auth", 1, "wrong"), "token")):
+        with LINES[transport](far.port) as client:
+            client.send_bytes(first)
+            code, text = client.until("/unison/fail")[2:4]
+            assert code == "not_allowed" and told in text
+            assert client.receive_bytes() == b""
+
+
+def test_a_line_from_elsewhere_names_takes_but_no_file(far: LiveHost, tmp_path: Path) -> None:
+    with TcpClient(far.port, SlipFraming()) as client:
+        client.ask("/unison/auth", 1, TOKEN)
+        done = client.ask(RUN, 2, "rain", 0.5)
+        assert client.ask("/unison/run/scene_edit", 3, done[7], "Add wind.")[1] == 3
+        client.send("/unison/run/scene_edit", 4, done[3], "Add wind.")
+        assert client.until("/unison/fail")[2] == "unknown_asset"
+
+
+def test_udp_is_for_this_machine_wherever_the_host_listens(far: LiveHost) -> None:
+    with OscClient(far.port) as client:
+        assert client.ask("/unison/ping", 1, reply="/unison/pong")[0] == 1
+
+
+def test_a_websocket_may_bring_the_token_in_a_header(far: LiveHost) -> None:
+    with WebSocketClient(far.port, {"Authorization": f"Bearer {TOKEN}"}) as client:
+        assert client.ask("/unison/ping", 1, reply="/unison/pong")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 404),
+        ({"Host": "localhost:7770"}, 404),
+        ({"Host": "[::1]"}, 404),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:8080"}, 404),
+    ],
+)
+def test_pages_from_elsewhere_are_refused(host: LiveHost, headers: dict[str, str], status: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", host.port)
+    connection.request("GET", "/nothing", headers=headers)
+    assert connection.getresponse().status == status
+    connection.close()
+    if status == 403:
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            WebSocketClient(host.port, headers)

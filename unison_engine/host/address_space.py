@@ -1,0 +1,48 @@
+"""All commands by their addresses."""
+
+from __future__ import annotations
+
+import difflib
+
+from unison_engine.errors import UnknownAddress
+from unison_engine.host import again, job_commands, session, task_commands
+from unison_engine.host.commands import AnyCommand
+from unison_engine.registry import Registry
+
+_PATTERN = frozenset("*?[]{}")
+
+
+class AddressSpace:
+    """Every command that is answered.
+
+    Attributes:
+        commands: by address.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        """The host's own commands, and one for every task."""
+        self._registry = registry
+        known = (
+            *session.COMMANDS,
+            *job_commands.COMMANDS,
+            *again.COMMANDS,
+            *task_commands.run_commands(registry),
+            *task_commands.COMMANDS,
+        )
+        self.commands: dict[str, AnyCommand] = {command.address: command for command in known}
+
+    def find(self, address: str) -> AnyCommand:
+        """The command of an address.
+
+        Raises:
+            UnknownAddress: there is none; the message names the nearest.
+            UnknownTask: no plugin offers this task.
+        """
+        if command := self.commands.get(address):
+            return command
+        if _PATTERN & set(address) or "//" in address:
+            raise UnknownAddress(f"{address} is a pattern; one stray star must start no work: name one command.")
+        if address.startswith(task_commands.RUN):
+            self._registry.task(address.removeprefix(task_commands.RUN))
+        near = difflib.get_close_matches(address, self.commands, n=1, cutoff=0.0)[0]
+        raise UnknownAddress(f"there is no command {address}; the nearest is {near}.")

@@ -1,0 +1,71 @@
+"""What commands act on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unison_engine.host.agenda import Agenda
+from unison_engine.host.calls import Call
+from unison_engine.host.clients import ClientBook
+from unison_engine.host.osc import Message
+from unison_engine.host.playback import Output
+from unison_engine.host.reports import JobReports
+from unison_engine.host.scheduler import Scheduler
+from unison_engine.registry import Registry
+from unison_engine.takes import TakeLibrary
+from unison_engine.tasks import Request, Task
+
+
+@dataclass
+class Host:
+    """The parts of a running host.
+
+    Attributes:
+        scheduler: runs the jobs.
+        registry: the tasks.
+        library: where takes are kept.
+        output: where they are heard.
+        clients: who is registered.
+        agenda: timed messages.
+        reports: tells clients how their jobs go.
+        stopped: set to end the server.
+        token: what lines from other machines give first; None where nothing but this machine is served.
+        trace: how much is logged of what comes in, 0 to 3.
+        malformed: packets that could not be read so far.
+        started: `time.monotonic` when the host began.
+        peak_load: largest load of the output that was asked for.
+    """
+
+    scheduler: Scheduler
+    registry: Registry
+    library: TakeLibrary
+    output: Output
+    clients: ClientBook
+    agenda: Agenda
+    reports: JobReports
+    stopped: asyncio.Event
+    token: str | None = None
+    trace: int = 0
+    malformed: int = 0
+    started: float = field(default_factory=time.monotonic)
+    peak_load: float = 0.0
+
+    def finder(self, call: Call) -> Callable[[str], Path]:
+        """Finds the recordings that a call names; other machines name takes only, and no file of this one."""
+        return self.library.find if call.source.local else lambda take: self.library.get(take).path
+
+    def submit(self, call: Call, task: Task[Any], request: Request, parent: str = "") -> Message:
+        """Queue a job for a call, which is then owed one more answer; returns its ack.
+
+        Raises:
+            QueueFull: too many jobs are waiting.
+        """
+        job = self.scheduler.submit(task, request, call, parent)
+        call.pending += 1
+        job.ack = call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))
+        return job.ack
