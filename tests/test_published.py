@@ -134,7 +134,7 @@ def test_parameters_stay_in_the_file_s_precision(files: Path) -> None:
     stored = load_file(files / "network" / "model.safetensors")
     denoiser = read_denoiser(files / "network", NETWORK)
     assert {parameter.dtype for parameter in denoiser.parameters()} == {torch.bfloat16}
-    assert torch.equal(denoiser.fusion.projectors[1].weight, stored["deep_fusion_projs.1.weight"])
+    assert torch.equal(denoiser.state_dict()["fusion.projectors.1.weight"], stored["deep_fusion_projs.1.weight"])
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,9 @@ def torch_latent(files: Path, request: Conditioning, seed: int) -> torch.Tensor:
         source = source * (mask == Mask.REFERENCE) if request.mask is Mask.REFERENCE else source
     noise = np.random.default_rng(seed).standard_normal((1, 20, frames), dtype=np.float32)
     text = denoiser.fusion(states)
-    velocity = guided_velocity(denoiser.dit, source, mask, text, torch.ones(1, text.shape[2]), None, 4.5)
+    velocity = guided_velocity(
+        denoiser.dit, source, mask, text, torch.ones(1, text.shape[2]), None, 4.5, schedule(3)[:-1].tolist()
+    )
     return solve(velocity, torch.from_numpy(noise), schedule(3))
 
 
