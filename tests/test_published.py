@@ -19,9 +19,12 @@ from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Mask, mask_frames
 from unison_engine.errors import TooLarge
 from unison_engine.runtime.sampler import Sampling, schedule, solve
+from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_export.cli import main
-from unison_export.published import read_denoiser
+from unison_export.mapped import write_mapped
+from unison_export.published import read_denoiser, text_export
+from unison_train.language_models import load_language_model
 from unison_train.model.flow import guided_velocity
 from unison_train.official.audio import PublishedAudio
 from unison_train.text import LanguageModel
@@ -221,11 +224,11 @@ def test_the_bundle_tells_what_it_is(bundle: Path) -> None:
 
 
 @pytest.mark.slow
-def test_another_family_of_encoders_becomes_a_graph_as_well(copy: Path) -> None:
-    save_qwen3(copy / "qwen3")
-    official(copy, encoder=copy / "qwen3", system="")
-    synthesizer = Synthesizer.open(copy / "bundle", threads=1)
-    model = LanguageModel(str(copy / "qwen3"), 2, None, False, torch.device("cpu"), torch.float32)
-    tokens = synthesizer.tokenize("[Audio] rain")
-    found = synthesizer.language_model(input_ids=np.array([tokens.ids]))
-    np.testing.assert_allclose(found, model.states([tokens])[0].numpy(), atol=1e-4)
+def test_another_family_of_encoders_becomes_a_graph_as_well(tmp_path: Path) -> None:
+    save_qwen3(tmp_path)
+    found = load_language_model(str(tmp_path), torch.bfloat16)
+    graph = write_mapped("text_encoder", text_export(found, NETWORK), tmp_path)
+    model = LanguageModel(str(tmp_path), 2, None, False, torch.device("cpu"), torch.float32)
+    tokens = model.tokenise("[Audio] rain")
+    states = Session(tmp_path / graph.file, 1)(input_ids=np.array([tokens.ids]))
+    np.testing.assert_allclose(states, model.states([tokens])[0].numpy(), atol=1e-4)

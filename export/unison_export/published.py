@@ -92,7 +92,7 @@ def write_published(parts: Published, preset: str, out: Path, sampling: Sampling
     model = _read_encoder(parts, config)
     out.mkdir(parents=True, exist_ok=True)
     exports = network_exports(denoiser.dit, denoiser.fusion) | audio_exports(audio, layout)
-    exports["text_encoder"] = _text_export(model, config)
+    exports["text_encoder"] = text_export(model, config)
     graphs: dict[str, Graph] = {name: write_mapped(name, export, out) for name, export in exports.items()}
     model.tokenizer.save(str(out / "tokenizer.json"))
     files = [file for name in graphs for file in (f"{name}.onnx", f"{name}.data")]
@@ -152,7 +152,8 @@ def _read_encoder(parts: Published, config: DiTConfig) -> FrozenModel:
     return model
 
 
-def _text_export(model: FrozenModel, config: DiTConfig) -> Export:
+def text_export(model: FrozenModel, config: DiTConfig) -> Export:
+    """Graph `text_encoder` of a language model for a network of these sizes."""
     tokens = Dim("n", min=2, max=1024)
     inputs = {"input_ids": torch.zeros(1, 21, dtype=torch.long)}
     shape = (config.depth, "n", config.text_width)
