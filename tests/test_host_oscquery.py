@@ -88,7 +88,8 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
         assert set(nodes) == set(SPACE.commands)
         client.ask("/unison/notify", 1, 1)
         take = client.ask(RUN, 2, "rain", 0.5)[7]
-        texts = {"source": take, "reference": take, "asset": take, "task": "text_to_audio", "topics": "job"}
+        edit = client.ask("/unison/run/scene_edit", 3, take, "Add wind.")[7]
+        texts = {"source": take, "reference": take, "asset": edit, "task": "text_to_audio", "topics": "job"}
         texts |= {"arguments": '{"prompt": "rain"}', "events": "0.0-0.4 rain"}
         in_order = sorted(nodes.values(), key=lambda node: node["FULL_PATH"] == "/unison/quit")
         for number, node in zip(itertools.count(10, 2), in_order, strict=False):
