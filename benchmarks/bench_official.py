@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from tests.language_models import SYSTEM, save_omni
 from unison_engine import conditioning
-from unison_engine.runtime.sampler import schedule
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_train.model.config import PRESETS
 from unison_train.model.official import official_shapes
@@ -54,22 +55,28 @@ def write_files(folder: Path) -> None:
     """Random weights under the published names."""
     torch.manual_seed(0)
 
-    def drawn(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    def random(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         fan = math.prod(shape[1:]) if len(shape) > 1 else 1000
-        return torch.randn(shape, dtype=dtype) * fan**-0.5
+        drawn: Tensor = torch.randn(shape, dtype=dtype) * fan**-0.5
+        return drawn
 
-    network = {name: drawn(shape, torch.bfloat16) for name, shape in official_shapes(PRESETS[PRESET].network).items()}
+    network = {name: random(shape, torch.bfloat16) for name, shape in official_shapes(PRESETS[PRESET].network).items()}
     save_file(network, folder / "model.safetensors")
     del network
     parts: list[tuple[str, nn.Module]] = []
     with torch.device("meta"):
         parts += [("vae.pth", Vae(128, 512, 40)), ("vocoder.pt", BigVgan(BIGVGAN["44k"]))]
     for file, module in parts:
-        state = {name: drawn(tuple(tensor.shape), torch.float32) for name, tensor in module.state_dict().items()}
+        state = {name: random(tuple(tensor.shape), torch.float32) for name, tensor in module.state_dict().items()}
         if file == "vae.pth":
             state |= {"data_mean": torch.zeros(1, 128, 1), "data_std": torch.ones(1, 128, 1)}
         torch.save(state, folder / file)
-    sizes = {"hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28, "num_key_value_heads": 4}
+    sizes: dict[str, Any] = {
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+    }
     save_omni(folder / "encoder", num_hidden_layers=2, **sizes)
     (folder / "system.txt").write_text(SYSTEM)
 
@@ -94,9 +101,9 @@ def step_seconds(bundle: Path, threads: int) -> Iterator[float]:
     mask = conditioning.mask_frames(request.mask, frames, 0, frames)
     source = synthesizer.source_latent(request, frames, mask)
     noisy = np.random.default_rng(0).standard_normal(source.shape, dtype=np.float32)
-    times = schedule(5)[:-1].tolist()
-    velocity = synthesizer.velocity(synthesizer.text(request.prompt), source, mask, 4.5, times)
-    for number, moment in enumerate(times):
+    sampling = Sampling(steps=5, guidance=4.5)
+    velocity = synthesizer.velocity(synthesizer.text(request.prompt), source, mask, sampling)
+    for number, moment in enumerate(sampling.grid()[:-1].tolist()):
         started = time.perf_counter()
         velocity(noisy, moment)
         if number:
@@ -114,13 +121,28 @@ def main(folder: Path, threads: int = 2) -> None:
     mapped, touched, parameters = (int(word) for word in run(sys.executable, "-c", LOAD, network)[2].split())
     print(f"network {size / 1e9:.2f} GB, {parameters / 1e6:.0f} M parameters used")
     print(f"loading it: {mapped / size:.2f} x the file; every weight read: {touched / size:.2f} x", flush=True)
-    parts = ["--vae", folder / "vae.pth", "--vocoder", folder / "vocoder.pt", "--encoder", folder / "encoder"]
-    official = [programs / "unison-export", "bundle", "--official", network, bundle, *parts]
+    parts: list[str | Path] = [
+        "--vae",
+        folder / "vae.pth",
+        "--vocoder",
+        folder / "vocoder.pt",
+        "--encoder",
+        folder / "encoder",
+    ]
+    official: list[str | Path] = [programs / "unison-export", "bundle", "--official", network, bundle, *parts]
     seconds, memory, _ = run(*official, "--system", folder / "system.txt", "--preset", PRESET)
     print(f"bundle written in {seconds:.0f} s, peak {memory:.1f} GB", flush=True)
     asked = ["--prompt", "rain on a tin roof", "--seconds", "10", "--steps", str(STEPS)]
     wav = folder / "rain.wav"
-    made = [programs / "unison", "run", "text_to_audio", "--bundle", bundle, "--library", folder / "takes"]
+    made: list[str | Path] = [
+        programs / "unison",
+        "run",
+        "text_to_audio",
+        "--bundle",
+        bundle,
+        "--library",
+        folder / "takes",
+    ]
     seconds, memory, _ = run(*made, *asked, "-o", wav)
     print(f"10 s of sound at 44.1 kHz in {STEPS} steps: {seconds:.0f} s with loading, peak {memory:.1f} GB", flush=True)
     print(f"a guided step on {threads} threads: {min(step_seconds(bundle, threads)):.2f} s")

@@ -53,7 +53,8 @@ def save_omni(folder: Path, prefix: str = "thinker.model.", **sizes: int) -> Qwe
     width = sizes["hidden_size"] // sizes["num_attention_heads"]
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [width // 2 - 2, 1, 1]}
     config = Qwen2_5OmniConfig(thinker_config={"text_config": sizes | {"rope_scaling": rope, "rope_parameters": rope}})
-    decoder = Qwen2_5OmniThinkerTextModel._from_config(config.thinker_config.text_config, dtype=torch.bfloat16)
+    build: Any = Qwen2_5OmniThinkerTextModel._from_config
+    decoder = build(config.thinker_config.text_config, dtype=torch.bfloat16)
     tensors = {f"{prefix}{name}": tensor.contiguous() for name, tensor in decoder.state_dict().items()}
     config.save_pretrained(folder)
     save_file(tensors | {"thinker.audio_tower.layers.0.fc1.weight": torch.zeros(2)}, folder / "model.safetensors")
@@ -63,7 +64,8 @@ def save_omni(folder: Path, prefix: str = "thinker.model.", **sizes: int) -> Qwe
 
 def save_qwen3(folder: Path) -> Qwen3ForCausalLM:
     torch.manual_seed(2)
-    model = Qwen3ForCausalLM._from_config(Qwen3Config(**SIZES, head_dim=8), dtype=torch.bfloat16)
+    build: Any = Qwen3ForCausalLM._from_config
+    model = build(Qwen3Config.from_dict(SIZES | {"head_dim": 8}), dtype=torch.bfloat16)
     model.save_pretrained(folder)
     save_tokenizer(folder, chat_template=CHAT)
     return model.eval()  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.language_models import SYSTEM, byte_tokenizer, save_omni, save_qwen3
-from tests.vector_checks import FOLDER
+from tests.vectors_io import FOLDER
 from unison_engine.errors import ModelMissing, TooLarge
 from unison_engine.runtime.text import Padding, PromptTokenizer, Template
 from unison_train.language_models import TOTAL_TOKENS
@@ -53,7 +53,7 @@ def padded(decoder: Any, ids: list[int], cut: int, padding: Padding, layers: lis
 @pytest.mark.parametrize("padding", ["left", "right"])
 @pytest.mark.parametrize("system", [SYSTEM, SYSTEM[:40]], ids=["published length", "short"])
 def test_states_of_an_omni_are_those_of_the_padded_batch(tmp_path: Path, padding: Padding, system: str) -> None:
-    decoder = save_omni(tmp_path).float()
+    decoder = save_omni(tmp_path).to(torch.float32)
     model = LanguageModel(str(tmp_path), 3, None, False, CPU, torch.float32, system, padding)
     assert model.layers == [1, 3, 5] and not model.unit
     tokens = [model.tokenise(prompt) for prompt in ("[Audio] rain", "[Audio] a long storm over the sea")]
@@ -64,7 +64,7 @@ def test_states_of_an_omni_are_those_of_the_padded_batch(tmp_path: Path, padding
 
 
 def test_states_of_a_qwen3_have_no_system_turn_and_no_thoughts(tmp_path: Path) -> None:
-    plain = save_qwen3(tmp_path).float()
+    plain = save_qwen3(tmp_path).to(torch.float32)
     model = LanguageModel(str(tmp_path), 3, None, False, CPU, torch.float32)
     tokens = model.tokenise("rain")
     told = "<|im_start|>user\nrain<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"

@@ -18,7 +18,7 @@ from unison_engine import conditioning
 from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Mask, mask_frames
 from unison_engine.errors import TooLarge
-from unison_engine.runtime.sampler import euler
+from unison_engine.runtime.sampler import Sampling, schedule, solve
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_export.cli import main
 from unison_export.published import read_denoiser
@@ -134,7 +134,7 @@ def test_parameters_stay_in_the_file_s_precision(files: Path) -> None:
     stored = load_file(files / "network" / "model.safetensors")
     denoiser = read_denoiser(files / "network", NETWORK)
     assert {parameter.dtype for parameter in denoiser.parameters()} == {torch.bfloat16}
-    assert torch.equal(denoiser.fusion.projectors[1].weight, stored["deep_fusion_projs.1.weight"])
+    assert torch.equal(denoiser.state_dict()["fusion.projectors.1.weight"], stored["deep_fusion_projs.1.weight"])
 
 
 @pytest.fixture(scope="module")
@@ -168,14 +168,16 @@ def torch_latent(files: Path, request: Conditioning, seed: int) -> torch.Tensor:
         source = source * (mask == Mask.REFERENCE) if request.mask is Mask.REFERENCE else source
     noise = np.random.default_rng(seed).standard_normal((1, 20, frames), dtype=np.float32)
     text = denoiser.fusion(states)
-    velocity = guided_velocity(denoiser.dit, source, mask, text, torch.ones(1, text.shape[2]), None, 4.5)
-    return euler(velocity, torch.from_numpy(noise), 3)
+    velocity = guided_velocity(
+        denoiser.dit, source, mask, text, torch.ones(1, text.shape[2]), None, 4.5, schedule(3)[:-1].tolist()
+    )
+    return solve(velocity, torch.from_numpy(noise), schedule(3))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REQUESTS)
 def test_latents_are_those_of_torch(files: Path, synthesizer: Synthesizer, name: str) -> None:
-    found = synthesizer.sample(REQUESTS[name], seed=4, steps=3)
+    found = synthesizer.sample(REQUESTS[name], seed=4, sampling=Sampling(steps=3, guidance=4.5))
     expected = torch_latent(files, REQUESTS[name], 4).numpy()
     assert found.shape == (1, 20, 62) and expected.std() > 0.3
     np.testing.assert_allclose(found, expected, atol=1e-3, rtol=1e-3)
@@ -183,11 +185,12 @@ def test_latents_are_those_of_torch(files: Path, synthesizer: Synthesizer, name:
 
 @pytest.mark.slow
 def test_a_sound_is_the_beginning_of_the_whole_grid(synthesizer: Synthesizer) -> None:
-    short, long = (synthesizer.run(conditioning.text_to_audio("rain", s), seed=1, steps=2) for s in (0.5, 2.0))
+    two = Sampling(steps=2, guidance=4.5)
+    short, long = (synthesizer.run(conditioning.text_to_audio("rain", s), seed=1, sampling=two) for s in (0.5, 2.0))
     assert len(short) == 8_000 and len(long) == 62 * 512
     np.testing.assert_allclose(short / np.abs(short).max(), long[:8_000] / np.abs(long[:8_000]).max(), atol=1e-4)
     with pytest.raises(TooLarge, match="at most 126; shorten it"):
-        synthesizer.run(conditioning.text_to_audio("a" * 120, 0.5), seed=1, steps=1)
+        synthesizer.run(conditioning.text_to_audio("a" * 120, 0.5), seed=1, sampling=two)
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def audio_exports(autoencoder: nn.Module, layout: LatentLayout) -> dict[str, Exp
     A model of the whole grid encodes a wave of any length, since its grid need not be a multiple of the hop.
     """
     batch, frames = Dim("b", min=1, max=16), Dim("t", min=2, max=4096)
-    samples = Dim("n", min=2 * layout.hop, max=4096 * layout.hop) if layout.whole_grid else layout.hop * frames
+    samples = Dim("samples", min=2 * layout.hop, max=4096 * layout.hop) if layout.whole_grid else layout.hop * frames
     b, t, channels = 2, 50, layout.channels
     wave, latent = torch.zeros(b, t * layout.hop), torch.zeros(b, channels, t)
     waves, latents = {"wave": {0: batch, 1: samples}}, {"latent": {0: batch, 2: frames}}

@@ -52,7 +52,7 @@ def write_mapped(name: str, export: Export, folder: Path) -> Graph:
             tensor = tensors[key.removeprefix("network.")].detach()
             file.seek(-(-file.tell() // _PAGE) * _PAGE)
             start = file.tell()
-            file.write(memoryview(tensor.contiguous().flatten().view(torch.uint8).numpy()))
+            file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
             dtype = _DTYPES[tensor.dtype]
             precisions.add(str(tensor.dtype).removeprefix("torch."))
             value.const_value = ir.ExternalTensor(
@@ -66,7 +66,8 @@ def write_mapped(name: str, export: Export, folder: Path) -> Graph:
             )
             if value.dtype != dtype:
                 _cast(model.graph, value)
-    onnxscript.optimizer.optimize_ir(model)
+    # The optimiser would turn every weight round in memory and keep it in the graph; runtimes do so as they load it.
+    onnxscript.optimizer.optimize_ir(model, should_fold=lambda node: False if node.op_type == "Transpose" else None)
     written = folder / f"{name}.onnx"
     ir.save(model, written)
     onnx.checker.check_model(written)

@@ -69,21 +69,22 @@ def load_language_model(
     if isinstance(found, Path) and found.suffix == ".gguf":
         # Packed weights would be unpacked again for every matrix product, ten times slower in training.
         packing = {"gguf_file": found.name, "quantization_config": GgufConfig(dequantize=True)}
-        tokenizer = AutoTokenizer.from_pretrained(str(found.parent), gguf_file=found.name)
+        packed: Any = AutoTokenizer.from_pretrained(str(found.parent), gguf_file=found.name)
         model: Any = AutoModelForCausalLM.from_pretrained(str(found.parent), dtype=dtype, **packing)
         template = Template() if system is None else Template(system)
         sha256 = hashlib.sha256(found.read_bytes()).hexdigest()
-        return FrozenModel(model.model, tokenizer.backend_tokenizer, template, True, sha256)
+        return FrozenModel(model.model, packed.backend_tokenizer, template, True, sha256)
     folder = found if isinstance(found, Path) else _fetch(found)
     try:
         config = AutoConfig.from_pretrained(folder)
-        hf_tokenizer = AutoTokenizer.from_pretrained(folder)
+        hf_tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise ModelMissing(f"{folder} is no folder of a language model: {str(error).splitlines()[0]}") from None
     tokenizer = hf_tokenizer.backend_tokenizer
+    load: Any = AutoModelForCausalLM.from_pretrained
     if config.model_type in _OMNI:
         return FrozenModel(_thinker(folder, config, dtype), tokenizer, _omni(tokenizer, system, padding), False)
-    model, loading = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+    model, loading = load(folder, dtype=dtype, output_loading_info=True)
     if missing := sorted(loading["missing_keys"]):
         raise ModelMissing(f"{folder} is not whole: missing {', '.join(missing)}; fetch it again.")
     if config.model_type == "qwen3":
@@ -141,13 +142,17 @@ def _answer(hf_tokenizer: Any) -> str:
 
 def _thinker(folder: Path, config: Any, dtype: torch.dtype) -> nn.Module:
     """The text decoder of a Qwen2.5-Omni; its tensors stay mapped from the files, and nothing else is read."""
-    from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniThinkerTextModel
+    from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import (
+        Qwen2_5OmniRotaryEmbedding,
+        Qwen2_5OmniThinkerTextModel,
+    )
 
     sizes = getattr(config, "thinker_config", config).text_config
+    build: Any = Qwen2_5OmniThinkerTextModel._from_config
     with torch.device("meta"):
-        decoder = Qwen2_5OmniThinkerTextModel._from_config(sizes, dtype=dtype)
+        decoder: nn.Module = build(sizes, dtype=dtype)
     # The rates of its rotation are in no file.
-    decoder.rotary_emb = type(decoder.rotary_emb)(sizes)
+    decoder.rotary_emb = Qwen2_5OmniRotaryEmbedding(sizes)
     state: dict[str, Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         named = ((_DECODER.fullmatch(name), tensor) for name, tensor in load_file(file).items())

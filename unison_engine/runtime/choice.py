@@ -159,7 +159,8 @@ def example_inputs(bundle: Bundle, graph: str, seconds: float, **sizes: int) -> 
     `sizes` sets free sizes by their names in the manifest; one sound, two branches and 64 text tokens by default.
     """
     layout = bundle.layout
-    known = _SIZES | {"t": layout.grid(layout.samples(seconds))[1]} | sizes
+    samples, frames = layout.grid(layout.samples(seconds))
+    known = _SIZES | {"samples": samples, "t": frames} | sizes
     known[f"{layout.hop}*t"] = layout.hop * known["t"]
     random = np.random.default_rng(0)
     inputs: dict[str, NDArray[Any]] = {}
