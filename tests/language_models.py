@@ -30,18 +30,17 @@ SIZES = {
 def byte_tokenizer() -> Tokenizer:
     """A token for every byte, and one for each mark and role of ChatML, so that a user's turn has 8 around it."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    made.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    made: Any = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
     made.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     made.add_tokens(["system", "user", "assistant"])
-    return made
+    return made  # type: ignore[no-any-return]
 
 
 def save_tokenizer(folder: Path, **options: Any) -> None:
-    PreTrainedTokenizerFast(tokenizer_object=byte_tokenizer(), pad_token="<|endoftext|>", **options).save_pretrained(
-        folder
-    )
+    build: Any = PreTrainedTokenizerFast
+    build(tokenizer_object=byte_tokenizer(), pad_token="<|endoftext|>", **options).save_pretrained(folder)
 
 
 def save_omni(folder: Path, prefix: str = "thinker.model.", **sizes: int) -> Qwen2_5OmniThinkerTextModel:
@@ -52,7 +51,7 @@ def save_omni(folder: Path, prefix: str = "thinker.model.", **sizes: int) -> Qwe
     sizes = SIZES | sizes
     width = sizes["hidden_size"] // sizes["num_attention_heads"]
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [width // 2 - 2, 1, 1]}
-    config = Qwen2_5OmniConfig(thinker_config={"text_config": sizes | {"rope_scaling": rope, "rope_parameters": rope}})
+    config: Any = Qwen2_5OmniConfig(thinker_config={"text_config": sizes | {"rope_scaling": rope, "rope_parameters": rope}})
     build: Any = Qwen2_5OmniThinkerTextModel._from_config
     decoder = build(config.thinker_config.text_config, dtype=torch.bfloat16)
     tensors = {f"{prefix}{name}": tensor.contiguous() for name, tensor in decoder.state_dict().items()}
