@@ -51,7 +51,9 @@ def save_omni(folder: Path, prefix: str = "thinker.model.", **sizes: int) -> Qwe
     sizes = SIZES | sizes
     width = sizes["hidden_size"] // sizes["num_attention_heads"]
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [width // 2 - 2, 1, 1]}
-    config: Any = Qwen2_5OmniConfig(thinker_config={"text_config": sizes | {"rope_scaling": rope, "rope_parameters": rope}})
+    config: Any = Qwen2_5OmniConfig(
+        thinker_config={"text_config": sizes | {"rope_scaling": rope, "rope_parameters": rope}}
+    )
     build: Any = Qwen2_5OmniThinkerTextModel._from_config
     decoder = build(config.thinker_config.text_config, dtype=torch.bfloat16)
     tensors = {f"{prefix}{name}": tensor.contiguous() for name, tensor in decoder.state_dict().items()}
