@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zeroconf import DNSQuestionType
 from zeroconf.asyncio import AsyncZeroconf
 
 from tests.live_host import FIXED, SPACE, LiveHost, OscClient, WebSocketClient
@@ -198,8 +199,9 @@ def test_the_host_is_announced_where_it_is_served() -> None:
         await announcement.open()
         try:
             async with AsyncZeroconf(interfaces=["127.0.0.1"]) as zeroconf:
+                # Answers by multicast: those by unicast go to either of the two sockets of this process.
                 name = f"Unison on {socket.gethostname()} 7770.{SERVICE}"
-                info = await zeroconf.async_get_service_info(SERVICE, name, 10_000)
+                info = await zeroconf.async_get_service_info(SERVICE, name, 10_000, DNSQuestionType.QM)
                 return info.port if info and info.parsed_addresses() == ["127.0.0.1"] else None
         finally:
             await announcement.close()
