@@ -30,11 +30,7 @@ SIZES = {
 def byte_tokenizer() -> Tokenizer:
     """A token for every byte, and one for each mark and role of ChatML, so that a user's turn has 8 around it."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-<<<<<<< HEAD
     made: Any = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
-=======
-    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
->>>>>>> official-text
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
