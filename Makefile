@@ -40,7 +40,7 @@ format: .venv/ready
 
 bench: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
-	for script in benchmarks/bench_*.py; do $(RUN) python $$script || exit 1; done
+	for name in realtime step official; do $(RUN) python -m benchmarks.bench_$$name || exit 1; done
 
 .venv/ready:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

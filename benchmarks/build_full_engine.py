@@ -18,9 +18,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
-from bench_realtime import processor
 
 from unison_engine.bundle import Graph
+from unison_engine.machine import processor
 from unison_engine.runtime.text import MAX_TOKENS
 from unison_export.graphs import network_exports, write_narrow
 from unison_export.precision import narrow

@@ -53,8 +53,8 @@ def padded(decoder: Any, ids: list[int], cut: int, padding: Padding, layers: lis
 @pytest.mark.parametrize("padding", ["left", "right"])
 @pytest.mark.parametrize("system", [SYSTEM, SYSTEM[:40]], ids=["published length", "short"])
 def test_states_of_an_omni_are_those_of_the_padded_batch(tmp_path: Path, padding: Padding, system: str) -> None:
-    decoder: Any = save_omni(tmp_path)
-    decoder.to(torch.float32)
+    saved: Any = save_omni(tmp_path)
+    decoder = saved.to(torch.float32)
     model = LanguageModel(str(tmp_path), 3, None, False, CPU, torch.float32, system, padding)
     assert model.layers == [1, 3, 5] and not model.unit
     tokens = [model.tokenise(prompt) for prompt in ("[Audio] rain", "[Audio] a long storm over the sea")]
@@ -65,8 +65,8 @@ def test_states_of_an_omni_are_those_of_the_padded_batch(tmp_path: Path, padding
 
 
 def test_states_of_a_qwen3_have_no_system_turn_and_no_thoughts(tmp_path: Path) -> None:
-    plain: Any = save_qwen3(tmp_path)
-    plain.to(torch.float32)
+    saved: Any = save_qwen3(tmp_path)
+    plain = saved.to(torch.float32)
     model = LanguageModel(str(tmp_path), 3, None, False, CPU, torch.float32)
     tokens = model.tokenise("rain")
     told = "<|im_start|>user\nrain<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"

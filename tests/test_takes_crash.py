@@ -16,7 +16,7 @@ from unison_engine.takes import TakeLibrary
 
 ROUNDS = 40
 
-# Loads everything once, then kills one writer after the other: each saves, says what it saved, and brings the index up to date.
+# Loads everything once, then kills one writer after the other: each saves, says what it saved, and updates the index.
 KILL = """
 import os, random, select, signal, sys
 import soundfile

@@ -78,9 +78,7 @@ def tensorrt(
     bucket: Annotated[
         list[float] | None, typer.Option(help="Longest sound of a shape profile in seconds; may be repeated.")
     ] = None,
-    weights: Annotated[
-        Weights, typer.Option(help="Whether other weights can be put in; needs the CUDA driver.")
-    ] = "baked",
+    weights: Annotated[Weights, typer.Option(help="Exchangeable ones need the CUDA driver.")] = "baked",
     capability: Annotated[
         list[str] | None, typer.Option(help="Build for this GPU alone, such as SM89; may be repeated.")
     ] = None,

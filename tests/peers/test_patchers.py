@@ -28,7 +28,7 @@ def assert_edits(command: list[str], tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         sound, edit = host.library.list()
         assert sound.recipe.task == "text_to_audio" and sound.seconds == 0.5
-        assert edit.recipe.task == "scene_edit" and edit.recipe.request["source"] == str(sound.path)
+        assert edit.recipe.task == "scene_edit" and edit.recipe.parent == sound.id
         assert edit.recipe.request["instruction"] == "Add wind."
 
 

@@ -92,7 +92,9 @@ def evaluate(
         UnknownAsset: a reading, a wheel or the tagger's weights are missing.
     """
     scenes = [stage.scene(item) for item in read_items(task, items)]
-    sampling = synthesizer.bundle.sampling.of(task, steps, guidance)
+    # Who serves a request to denoise is `speech_edit`.
+    served = "speech_edit" if task == "denoise" else task
+    sampling = synthesizer.bundle.sampling.of(served, steps, guidance)
     made = [_made(synthesizer, scene, sampling) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)]
     judged = []
     for index, scene in enumerate(tqdm(scenes, desc=f"{task}: judging", disable=None)):
