@@ -33,7 +33,9 @@ def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> li
         raise BadArguments(
             f"the buckets are {list(buckets)} s; give ascending lengths over 0 and up to {layout.max_seconds} s."
         )
-    ends = [max(_FEWEST_FRAMES, layout.frames(layout.samples(seconds))) for seconds in buckets]
+    # A model of a whole grid has one length, whatever the buckets.
+    ends = sorted({max(_FEWEST_FRAMES, layout.grid(layout.samples(seconds))[1]) for seconds in buckets})
+    longest, _ = layout.grid(layout.samples(layout.max_seconds))
     tokens = MAX_TOKENS + (MAX_PHONES if bundle.manifest.text.phones else 0)
     sizes: dict[str, tuple[int, int, int]] = {
         "b": (1, 1, 2),
@@ -41,15 +43,13 @@ def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> li
         "n": (1, 24, _MOST_TIMES),
         "p": (2, 64, MAX_PHONES),
         "s": (2, 64, tokens),
+        "samples": (layout.hop * _FEWEST_FRAMES, longest, longest),
     }
     if not {"noisy", "latent", "wave"} & graph.inputs.keys():
         return [shape_ranges(graph, sizes)]
     profiles = []
     for start, end in zip([_FEWEST_FRAMES, *(end + 1 for end in ends[:-1])], ends, strict=True):
-        frames = {"t": (start, end, end)}
-        if "wave" in graph.inputs:  # Of a model of a whole grid its length is a name of its own.
-            frames["n"] = (layout.hop * start, layout.hop * end, layout.hop * end)
-        profiles.append(shape_ranges(graph, sizes | frames))
+        profiles.append(shape_ranges(graph, sizes | {"t": (start, end, end)}))
     return profiles
 
 
