@@ -64,8 +64,8 @@ MEASURES = {
 
 FLOORS: dict[Task, str] = {
     "text_to_audio": "what the model made for another request",
-    "text_to_speech": "what the model made for another request",
-    "voice_clone": "another person's recording of another line",
+    "text_to_speech": "what the model made for another request; for DNSMOS, white noise",
+    "voice_clone": "another person's recording of another line; for DNSMOS, white noise",
     "speech_and_sound": "what the model made for another request",
     "timeline": "what the model made for another request",
     "scene_edit": "the source as it is; outside the edit, what the model made for another request",

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from unison_engine.audio import Wave, crop_reference
+from unison_engine.audio import TARGET_RMS, Wave, crop_reference
 from unison_engine.conditioning import Mask
 from unison_engine.engine import Synthesizer
 from unison_engine.runtime.sampler import Sampling
 from unison_train.evaluation.items import Task, read_items
-from unison_train.evaluation.judges.panel import Panel
+from unison_train.evaluation.judges.panel import RATE, Panel
 from unison_train.evaluation.measures import MEASURES, Scores, judge
-from unison_train.evaluation.metrics import Estimate, distance, estimate
+from unison_train.evaluation.metrics import Estimate, Score, distance, estimate
 from unison_train.evaluation.scenes import Scene, Stage
 
 CONTENDERS = ("floor", "model", "autoencoder", "reference")
@@ -108,9 +108,8 @@ def evaluate(
                 "reference": scene.target,
             }
         scores = {name: judge(scene, wave, panel) for name, wave in waves.items()}
-        if bounds and "kept" in scores["floor"]:
-            # The source keeps everything; it takes another scene to be far from this one.
-            scores["floor"]["kept"] = distance(made[after], scene.target, scene.rate, scene.changed)
+        if bounds:
+            scores["floor"] |= _other_floors(scene, scores["floor"], made[after], panel)
         judged.append(Judged(scene, waves, scores))
     return Section(task, judged)
 
@@ -130,6 +129,19 @@ def _floor(scene: Scene, other: Scene, made_for_other: Wave) -> Wave:
         assert scene.source is not None
         return scene.source
     return other.target if scene.conditioning.mask is Mask.REFERENCE else made_for_other
+
+
+def _other_floors(scene: Scene, scores: Scores, made_for_other: Wave, panel: Panel) -> Scores:
+    """Floors of those measures for which the task's own floor is no floor at all."""
+    others: Scores = {}
+    if "kept" in scores:
+        # The source keeps everything; it takes another scene to be far from this one.
+        others["kept"] = distance(made_for_other, scene.target, scene.rate, scene.changed)
+    if "quality" in scores and scene.conditioning.mask is not Mask.EDIT:
+        # Speech sounds no worse for being the answer to something else.
+        noise = TARGET_RMS * np.random.default_rng(scene.item.number).standard_normal(5 * RATE, dtype=np.float32)
+        others["quality"] = Score(panel.quality(noise))
+    return others
 
 
 def _through_autoencoder(synthesizer: Bundled, wave: Wave) -> Wave:
