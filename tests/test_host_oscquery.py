@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zeroconf import ServiceStateChange, Zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
-from tests.live_host import FIXED, SPACE, LiveHost, OscClient, WebSocketClient
+from tests.live_host import FIXED, PATIENCE, SPACE, LiveHost, OscClient, WebSocketClient
 from tests.noise_synthesizer import open_fast, open_slow
 from unison_engine.host.discovery import SERVICE, Announcement
 from unison_engine.host.job_nodes import MAX_NODES
@@ -86,9 +88,9 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
         nodes = {node["FULL_PATH"]: node for node in leaves(root) if node["ACCESS"] & 2}
         assert set(nodes) == set(SPACE.commands)
         client.ask("/unison/notify", 1, 1)
-        take = client.ask(RUN, 2, "rain", 0.5)[7]
-        edit = client.ask("/unison/run/scene_edit", 3, take, "Add wind.")[7]
-        texts = {"source": take, "reference": take, "asset": edit, "task": "text_to_audio", "topics": "job"}
+        sound = client.ask(RUN, 2, "rain", 0.5)[7]
+        take = client.ask("/unison/run/scene_edit", 3, sound, "Add wind.")[7]  # An edit, so that it can be reverted.
+        texts = {"source": take, "reference": take, "asset": take, "task": "text_to_audio", "topics": "job"}
         texts |= {"arguments": '{"prompt": "rain"}', "events": "0.0-0.4 rain"}
         in_order = sorted(nodes.values(), key=lambda node: node["FULL_PATH"] == "/unison/quit")
         for number, node in zip(itertools.count(10, 2), in_order, strict=False):
@@ -191,17 +193,22 @@ def test_without_the_token_other_machines_learn_the_name_alone(tmp_path: Path) -
             assert client.receive_bytes() == b""
 
 
-def test_the_host_is_announced_where_it_is_served() -> None:
-    """What is given to mDNS; whether multicast gets anywhere is up to the network."""
+def test_the_network_hears_where_the_host_is_and_that_it_is_gone() -> None:
+    async def listen() -> list[tuple[str, ServiceStateChange]]:
+        heard: asyncio.Queue[tuple[str, ServiceStateChange]] = asyncio.Queue()
 
-    async def announced() -> tuple[int | None, list[str]]:
-        announcement = Announcement("127.0.0.1", 7770)
-        await announcement.open()
-        try:
-            (info,) = announcement._zeroconf.zeroconf.registry.async_get_service_infos()
-            assert info.name == f"Unison on {socket.gethostname()} 7770.{SERVICE}"
-            return info.port, info.parsed_addresses()
-        finally:
+        def hear(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+            heard.put_nowait((name, state_change))
+
+        async with AsyncZeroconf(interfaces=["127.0.0.1"]) as zeroconf:
+            browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[hear])
+            announcement = Announcement("127.0.0.1", 7770)
+            await announcement.open()
+            came = await asyncio.wait_for(heard.get(), PATIENCE)
             await announcement.close()
+            went = await asyncio.wait_for(heard.get(), PATIENCE)
+            await browser.async_cancel()
+            return [came, went]
 
-    assert asyncio.run(announced()) == (7770, ["127.0.0.1"])
+    name = f"Unison on {socket.gethostname()} 7770.{SERVICE}"
+    assert asyncio.run(listen()) == [(name, ServiceStateChange.Added), (name, ServiceStateChange.Removed)]
