@@ -210,12 +210,12 @@ def test_a_dropped_prompt_is_masked_out_and_not_emptied(corpus: Path, tmp_path: 
         return float(run.objective.training(batch, dropout, torch.Generator().manual_seed(1)).detach())
 
     assert loss(DrawnStates(), 0.0) != pytest.approx(loss(OtherStates(), 0.0), rel=1e-4)
-    assert loss(DrawnStates(), 1.0) == pytest.approx(loss(OtherStates(), 1.0), rel=1e-6)
+    assert loss(DrawnStates(), 1.0) == pytest.approx(loss(OtherStates(), 1.0), rel=1e-5)
     # As the sampler does it: no token of the text counts, its states stay.
     silenced = dataclasses.replace(text := DrawnStates().batch(batch.prompts, batch.lines, CPU), mask=0 * text.mask)
     run.objective.states = cast(StateCache, type("Silenced", (), {"batch": lambda *_: silenced})())
     assert float(run.objective.training(batch, 0.0, torch.Generator().manual_seed(1)).detach()) == pytest.approx(
-        loss(DrawnStates(), 1.0), rel=1e-6
+        loss(DrawnStates(), 1.0), rel=1e-5
     )
 
 
