@@ -64,7 +64,11 @@ def official(folder: Path, preset: str = PRESET, **others: Path | str) -> None:
         patch.setattr(
             sys, "argv", ["unison-export", "bundle", "--official", str(network), *arguments, str(folder / "bundle")]
         )
-        main()
+        try:
+            main()
+        except SystemExit as end:
+            if end.code:
+                raise
 
 
 class Intruder:
