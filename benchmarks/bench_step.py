@@ -4,7 +4,7 @@ Plain: two passes, with text and without, nothing saved. Ours: text projected on
 schedule, both branches in one evaluation that shares what is equal. Random weights, the same in both, and the same
 outputs. The two are measured in turns; times are medians. Needs 4 GB of memory and about three minutes.
 
-python benchmarks/bench_step.py [--preset d20s0-44k] [--seconds 10] [--rounds 5] [--threads 2] [--clock wall]
+python -m benchmarks.bench_step [--preset d20s0-44k] [--seconds 10] [--rounds 5] [--threads 2] [--clock wall]
 
 `--clock cpu --threads 1` counts the processor time of one thread, which other programs on the machine hardly change.
 """
