@@ -20,6 +20,7 @@ from transformers.utils.quantization_config import GgufConfig
 
 from unison_engine.errors import ModelMissing
 from unison_engine.runtime.text import Padding, Template
+from unison_train.tensors import faults
 
 SMOLLM2 = "smollm2"
 TOTAL_TOKENS = 256
@@ -158,13 +159,8 @@ def _thinker(folder: Path, config: Any, dtype: torch.dtype) -> nn.Module:
         named = ((_DECODER.fullmatch(name), tensor) for name, tensor in load_file(file).items())
         state |= {match[1]: tensor.to(dtype) for match, tensor in named if match}
     wanted = {name: tensor.shape for name, tensor in decoder.state_dict().items()}
-    faults = [f"missing {name}" for name in wanted if name not in state]
-    faults += [
-        f"{name} is {list(state[name].shape)}, not {list(shape)}"
-        for name, shape in wanted.items()
-        if name in state and state[name].shape != shape
-    ]
-    if faults:
-        raise ModelMissing(f"{folder} does not hold the text decoder of its config.json: {'; '.join(faults)}.")
-    decoder.load_state_dict({name: state[name] for name in wanted}, assign=True)
+    state = {name: tensor for name, tensor in state.items() if name in wanted}
+    if found := faults(state, wanted):
+        raise ModelMissing(f"{folder} does not hold the text decoder of its config.json: {'; '.join(found)}.")
+    decoder.load_state_dict(state, assign=True)
     return decoder

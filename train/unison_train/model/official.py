@@ -11,6 +11,7 @@ from torch import Tensor
 from unison_engine.errors import ModelMissing
 from unison_train.model.config import DiTConfig
 from unison_train.model.plain import PlainNetwork
+from unison_train.tensors import faults
 
 _PATCH = {
     "img_in.proj.0.conv.weight": "dit.patch.inward.weight",
@@ -87,15 +88,8 @@ def from_official(state: Mapping[str, Tensor], config: DiTConfig) -> tuple[dict[
         ModelMissing: tensors are missing, unexpected or of another shape; all are listed.
     """
     shapes = official_shapes(config)
-    faults = [f"missing {name}" for name in shapes if name not in state]
-    faults += [f"unexpected {name}" for name in state if name not in shapes]
-    faults += [
-        f"{name} is {list(state[name].shape)}, not {list(shape)}"
-        for name, shape in shapes.items()
-        if name in state and state[name].shape != shape
-    ]
-    if faults:
-        raise ModelMissing(f"the checkpoint is not of this size; choose its preset. {'; '.join(faults)}.")
+    if found := faults(state, shapes):
+        raise ModelMissing(f"the checkpoint is not of this size; choose its preset. {'; '.join(found)}.")
     names = official_names(config.depth)
     kept = {ours: state[official] for official, ours in names.items() if ours is not None}
     return kept, [official for official, ours in names.items() if ours is None]

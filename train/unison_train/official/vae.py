@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unison_engine.errors import ModelMissing
+from unison_train.tensors import faults
 
 LIMIT = 256.0
 """Activations are held within plus and minus this after every residual block of a level and after the middle."""
@@ -230,16 +231,9 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], what: str) -> 
     Raises:
         ModelMissing: tensors are missing, unexpected or of another shape; all are listed.
     """
-    wanted = module.state_dict()
-    faults = [f"missing {name}" for name in wanted if name not in state]
-    faults += [f"unexpected {name}" for name in state if name not in wanted]
-    faults += [
-        f"{name} is {list(state[name].shape)}, not {list(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    if faults:
-        raise ModelMissing(f"the file does not hold this {what}: {'; '.join(faults)}.")
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    if found := faults(state, wanted):
+        raise ModelMissing(f"the file does not hold this {what}: {'; '.join(found)}.")
     # Folding writes into the weights, which must not reach through to a mapped file.
     copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in state.items()}
     module.load_state_dict(copies, assign=True)
