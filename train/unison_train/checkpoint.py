@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unison_engine.errors import ModelMissing
+from unison_engine.errors import BadArguments, ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import TextClock
 from unison_train.autoencoder.model import Autoencoder
@@ -55,6 +55,25 @@ class Checkpoint:
             torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
             dit, fusion = DiT(config), TextFusion(config)
         return cls(config, layout, dit.initialise(generator), fusion, autoencoder)
+
+    def take_over(self, other: Checkpoint) -> list[str]:
+        """Copy the weights and the record of a network that lacks parts of this one; returns the names of those parts.
+
+        Raises:
+            BadArguments: the other has parameters that this network has not, or of other shapes.
+        """
+        own = Denoiser(self.dit, self.fusion).state_dict()
+        theirs = Denoiser(other.dit, other.fusion).state_dict()
+        strange = [name for name, value in theirs.items() if name not in own or own[name].shape != value.shape]
+        if strange:
+            raise BadArguments(
+                f"the network to start from does not fit the sizes asked for: {other.config}, not {self.config}, and "
+                f"{strange[0]} differs; start from one that fits, or from an autoencoder alone."
+            )
+        for name, value in theirs.items():
+            own[name].copy_(value)
+        self.record = other.record
+        return sorted({".".join(name.split(".")[:2]) for name in own if name not in theirs})
 
     def save(
         self, folder: Path, record: dict[str, Any] | None = None, weights: dict[str, Tensor] | None = None

@@ -116,21 +116,22 @@ def _held_out(manifests: Sequence[Path], bank: ClipBank) -> ClipBank:
 def _start(folder: Path, config: TrainConfig) -> Checkpoint:
     """The checkpoint in a folder, if it is of the preset, or a new network on the autoencoder in it.
 
-    Without a preset there must be a checkpoint, of whatever sizes.
+    Parts of the preset that the checkpoint was made without, such as phones, begin untrained. Without a preset there
+    must be a checkpoint, of whatever sizes.
     """
     if config.preset is None:
         return Checkpoint.load(folder)
     autoencoder, preset = _autoencoder(folder, config.preset), PRESETS[config.preset]
+    generator = torch.Generator().manual_seed(config.run.seed)
+    new = Checkpoint.new(preset.network, preset.layout, autoencoder, generator)
     if not (folder / CONFIG).is_file():
-        generator = torch.Generator().manual_seed(config.run.seed)
-        return Checkpoint.new(preset.network, preset.layout, autoencoder, generator)
+        return new
     checkpoint = Checkpoint.load(folder)
-    if checkpoint.config != preset.network:
-        raise BadArguments(
-            f"the network in {folder} is not the preset {config.preset}: {checkpoint.config}; "
-            "start from one that is, or from an autoencoder alone."
-        )
-    return checkpoint
+    if checkpoint.config == preset.network:
+        return checkpoint
+    if untrained := new.take_over(checkpoint):
+        print(f"{folder} lacks these parts of the preset {config.preset}, which begin untrained: {untrained}")
+    return new
 
 
 def _autoencoder(folder: Path, preset: str) -> Autoencoder:
