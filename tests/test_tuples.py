@@ -85,3 +85,15 @@ def test_settings_reach_the_recipes(bank: ClipBank, tmp_path: Path) -> None:
     settings = TrainConfig.load(recipe(tmp_path, 'tasks = "published"', "[synthesis]\nscene_seconds = [3.0, 3.0]"))
     batch = TupleStream(bank, LAYOUT, settings, silent=True).example("edit_add", 1)
     assert batch.target.shape[1] == 3 * RATE
+
+
+def test_prompts_that_do_not_fit_are_drawn_again(bank: ClipBank) -> None:
+    config = TrainConfig.load("nano").model_copy(update={"tasks": {"t2a_timeline": 1.0}})
+    free = TupleStream(bank, LAYOUT, config, silent=True).batch(0)[1].prompts
+    longest = max(map(len, free)) - 1
+    short = (
+        TupleStream(bank, LAYOUT, config, silent=True, fits=lambda prompt: len(prompt) < longest).batch(0)[1].prompts
+    )
+    assert max(map(len, short)) < longest <= max(map(len, free))
+    with pytest.raises(BadArguments, match="no room for 50 prompts"):
+        TupleStream(bank, LAYOUT, config, silent=True, fits=lambda prompt: False).batch(0)

@@ -85,12 +85,13 @@ def assemble(
         "text": told | {"sha256": model.sha256, "layers": model.layers},
         "data": bank.summary(),
     }
-    stream = TupleStream(bank, layout, config, network.phones)
+    fits = model.tokenise.fits
+    stream = TupleStream(bank, layout, config, network.phones, fits)
     # Speech from text alone hangs on the prompt most.
     generation = max(GENERATION_TASKS, key=lambda task: config.tasks.get(task, 0.0))
     judged = "tts" if config.tasks.get("tts") else generation
     held_out = TupleStream(
-        _held_out(manifests, bank), layout, config.model_copy(update={"tasks": {judged: 1.0}}), network.phones
+        _held_out(manifests, bank), layout, config.model_copy(update={"tasks": {judged: 1.0}}), network.phones, fits
     )
     # Files of states only grow, and two processes that append to one would tear it.
     folder = out / ("states" if processes.first else f"states-{processes.rank}")

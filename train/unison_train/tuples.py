@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
+from unison_engine.errors import BadArguments
 from unison_engine.layout import LatentLayout
 from unison_train.config import TrainConfig
 from unison_train.synthesis.bank import ClipBank
@@ -14,19 +16,34 @@ from unison_train.synthesis.render import Batch, render
 
 # Tuples are drawn several batches at a time and cut into batches of like length, so that little is padding.
 _LOOK_AHEAD = 4
+_DRAWS = 50
 
 
 class TupleStream:
     """Draws task-homogeneous batches of about `frames_per_batch` latent frames.
 
     The state of a run is the state of one generator, so a resumed run sees the batches it would have seen.
-    `silent` says whether the language model reads prompts without the words that are spoken.
+
+    Args:
+        bank: clips.
+        layout: the latent grid.
+        config: the recipe.
+        silent: whether the language model reads prompts without the words that are spoken.
+        fits: whether the language model has room for a prompt; others are drawn again.
     """
 
-    def __init__(self, bank: ClipBank, layout: LatentLayout, config: TrainConfig, silent: bool) -> None:
+    def __init__(
+        self,
+        bank: ClipBank,
+        layout: LatentLayout,
+        config: TrainConfig,
+        silent: bool,
+        fits: Callable[[str], bool] = lambda prompt: True,
+    ) -> None:
         self._composer = Composer(bank, config.data.max_seconds, config.synthesis, silent)
         self._bank = bank
         self._layout = layout
+        self._fits = fits
         self._config = config
         self.rng = np.random.default_rng(config.run.seed)
 
@@ -40,14 +57,14 @@ class TupleStream:
     def example(self, task: str, seed: int) -> Batch:
         """One tuple of a sub-task that depends on nothing but the seed."""
         rng = np.random.default_rng(seed)
-        return render([self._composer.draw(task, rng, rng)], self._bank, self._layout)
+        return render([self._fitting(lambda: self._composer.draw(task, rng, rng))], self._bank, self._layout)
 
     def _recipes(self, task: str) -> list[Recipe]:
         budget = self._config.run.frames_per_batch
         drawn: list[Recipe] = []
         frames = 0
         while frames < _LOOK_AHEAD * budget:
-            drawn.append(self._draw(task))
+            drawn.append(self._fitting(lambda: self._draw(task)))
             frames += self._frames(drawn[-1])
         drawn.sort(key=lambda recipe: recipe.samples)
         groups: list[list[Recipe]] = [[]]
@@ -57,6 +74,16 @@ class TupleStream:
                 groups.append([])
             groups[-1].append(recipe)
         return groups[int(self.rng.integers(len(groups)))]
+
+    def _fitting(self, draw: Callable[[], Recipe]) -> Recipe:
+        for _ in range(_DRAWS):
+            recipe = draw()
+            if self._fits(recipe.prompt):
+                return recipe
+        raise BadArguments(
+            f"the language model has no room for {_DRAWS} prompts drawn one after another, such as {recipe.prompt!r}; "
+            "shorten the captions and transcripts, or leave out the tasks that join them."
+        )
 
     def _frames(self, recipe: Recipe) -> int:
         return self._layout.grid(recipe.samples)[1]

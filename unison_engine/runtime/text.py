@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from unison_engine.conditioning import Line
 from unison_engine.errors import BadArguments, TooLarge
@@ -19,6 +19,7 @@ SYSTEM = "Imagine how this scene, voice or edit sounds."
 MAX_TOKENS = 128
 MAX_PHONES = 320
 UNSPOKEN = -8.0
+_OPENING = "<|im_start|>user\n"
 Padding = Literal["left", "right"]
 _NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 
@@ -139,16 +140,23 @@ class PromptTokenizer:
         Raises:
             TooLarge: the prompt has more tokens than the network was trained on.
         """
-        opening, prompt = "<|im_start|>user\n", self.read(prompt)
-        turn = f"{opening}{prompt}<|im_end|>\n<|im_start|>assistant\n{self.template.answer}"
-        encoded = self._tokenizer.encode(turn, add_special_tokens=False)
+        prompt = self.read(prompt)
+        encoded = self._encode(prompt)
         window, ids = self.template.window, self.prefix + encoded.ids
         if len(encoded.ids) > window:
             raise TooLarge(f"the prompt has {len(encoded.ids)} tokens, the model reads at most {window}; shorten it.")
         kept = min(window, len(ids)) if self.template.padding == "left" else len(encoded.ids)
         positions = np.full(kept, UNSPOKEN, dtype=np.float32)
-        positions[-len(encoded.ids) :] = self._positions(prompt, encoded.offsets, len(opening))
+        positions[-len(encoded.ids) :] = self._positions(prompt, encoded.offsets, len(_OPENING))
         return PromptTokens(ids, kept, positions)
+
+    def fits(self, prompt: str) -> bool:
+        """Whether there is room for a prompt, that is, a call does not raise `TooLarge`."""
+        return len(self._encode(self.read(prompt)).ids) <= self.template.window
+
+    def _encode(self, read: str) -> Encoding:
+        turn = f"{_OPENING}{read}<|im_end|>\n<|im_start|>assistant\n{self.template.answer}"
+        return self._tokenizer.encode(turn, add_special_tokens=False)
 
     def _positions(self, prompt: str, offsets: list[tuple[int, int]], shift: int) -> NDArray[np.float32]:
         positions = np.full(len(offsets), UNSPOKEN, dtype=np.float32)
