@@ -11,19 +11,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tests.language_models import SYSTEM, save_omni
-from unison_engine import conditioning
-from unison_engine.runtime.sampler import Sampling
-from unison_engine.runtime.synthesis import Synthesizer
 from unison_train.model.config import PRESETS
 from unison_train.model.official import official_shapes
 from unison_train.official.bigvgan import BIGVGAN, BigVgan
@@ -36,19 +31,14 @@ import sys
 from pathlib import Path
 from unison_train.official.checkpoint import read_denoiser
 from unison_train.model.config import PRESETS
-from benchmarks.bench_official import PRESET, peak
+from benchmarks.bench_official import PRESET
+from benchmarks.official_step import peak
 before = peak()
 network = read_denoiser(Path(sys.argv[1]), PRESETS[PRESET].network)
 mapped = peak() - before
 sums = [float(parameter.sum()) for parameter in network.parameters()]
 print(mapped, peak() - before, sum(parameter.numel() for parameter in network.parameters()))
 """
-
-
-def peak() -> int:
-    """Largest resident memory of this process so far, in bytes, pages of mapped files included."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 def write_files(folder: Path) -> None:
@@ -93,23 +83,6 @@ def run(*command: str | Path) -> tuple[float, float, str]:
     return time.perf_counter() - started, usage.ru_maxrss * 1024 / 1e9, printed
 
 
-def step_seconds(bundle: Path, threads: int) -> Iterator[float]:
-    """Seconds of each of four guided evaluations of 430 frames, the first left out."""
-    synthesizer = Synthesizer.open(bundle, threads)
-    request = conditioning.text_to_audio("rain on a tin roof", 10.0)
-    _, frames = synthesizer.layout.grid(synthesizer.layout.samples(request.seconds))
-    mask = conditioning.mask_frames(request.mask, frames, 0, frames)
-    source = synthesizer.source_latent(request, frames, mask)
-    noisy = np.random.default_rng(0).standard_normal(source.shape, dtype=np.float32)
-    sampling = Sampling(steps=5, guidance=4.5)
-    velocity = synthesizer.velocity(synthesizer.text(request.prompt), source, mask, sampling)
-    for number, moment in enumerate(sampling.grid()[:-1].tolist()):
-        started = time.perf_counter()
-        velocity(noisy, moment)
-        if number:
-            yield time.perf_counter() - started
-
-
 def main(folder: Path, threads: int = 2) -> None:
     """Everything in turn; files that are there are used again."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +118,16 @@ def main(folder: Path, threads: int = 2) -> None:
     ]
     seconds, memory, _ = run(*made, *asked, "-o", wav)
     print(f"10 s of sound at 44.1 kHz in {STEPS} steps: {seconds:.0f} s with loading, peak {memory:.1f} GB", flush=True)
-    print(f"a guided step on {threads} threads: {min(step_seconds(bundle, threads)):.2f} s")
+    kinds = {
+        "torch, as it is written down": ("plain", network),
+        "torch": ("torch", network),
+        "ONNX Runtime": ("bundle", bundle),
+    }
+    print(f"\n| guided step, {threads} threads | seconds | peak GB |\n| --- | --- | --- |", flush=True)
+    for name, (kind, path) in kinds.items():
+        module: list[str | Path] = [sys.executable, "-m", "benchmarks.official_step", kind, path, str(threads)]
+        least, memory = (float(word) for word in run(*module)[2].split())
+        print(f"| {name} | {least:.2f} | {memory / 1e9:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
