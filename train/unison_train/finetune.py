@@ -17,6 +17,8 @@ from unison_train.synthesis.served import served_tasks
 from unison_train.synthesis.tasks import GENERATION_TASKS
 
 RECIPE = "finetune"
+LORA_RATE = 10.0
+"""Adapters learn best at about ten times the rate of all weights (Biderman et al., arXiv 2405.09673)."""
 
 
 def finetune(
@@ -32,7 +34,8 @@ def finetune(
     """Train the checkpoint in `start` on the clips of a manifest; an unfinished run in `out` goes on where it was.
 
     The language model is that of the checkpoint. Tasks that the clips cannot serve lose their share, which is told in
-    one line. Unless they are 0, `steps` and `lora_rank` stand for those of the recipe.
+    one line. Unless they are 0, `steps` and `lora_rank` stand for those of the recipe; a `lora_rank` given here also
+    raises the recipe's rate, which is meant for all weights, by `LORA_RATE`.
 
     Raises:
         BadArguments: the clips serve no task that generates, `out` is `start`, or the recipe cannot be used.
@@ -46,9 +49,13 @@ def finetune(
     config = TrainConfig.load(recipe)
     tasks = _served(config, rows, clips)
     left_out = [task for task, share in config.tasks.items() if share > 0 and task not in tasks]
+    optimiser = config.optimiser
+    if lora_rank:
+        optimiser = optimiser.model_copy(update={"learning_rate": LORA_RATE * optimiser.learning_rate})
     config = config.model_copy(
         update={
             "lora_rank": lora_rank or config.lora_rank,
+            "optimiser": optimiser,
             "data": config.data.model_copy(update={"manifests": (clips.name,)}),
             "run": config.run.model_copy(update={"steps": steps or config.run.steps}),
             "tasks": tasks,
