@@ -41,7 +41,7 @@ class Limiter:
         needed = np.concatenate([self._needed, 20 * np.log10(np.maximum(peaks / CEILING, 1.0))])
         widest = sliding_window_view(needed, self.delay + 1).max(axis=1)
         fall = self._release * np.arange(1, len(block) + 1)
-        held = np.maximum(np.maximum.accumulate(np.maximum(widest, self._held[-1] - fall[0]) + fall) - fall, 0.0)
+        held = np.maximum(np.maximum(np.maximum.accumulate(widest + fall), self._held[-1]) - fall, 0.0)
         held = np.concatenate([self._held, held])
         attenuation = sliding_window_view(held, self.delay).mean(axis=1)[1:]
         self._needed, self._held = needed[-self.delay :], held[-self.delay :]

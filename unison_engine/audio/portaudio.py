@@ -6,6 +6,7 @@ chosen when the device is opened, and empties the ring of what came in.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -24,6 +25,9 @@ _LOST_SECONDS = 1.0
 _CLOCK_SLACK = 0.001
 _DRIFT_TURNS = 2000  # About ten seconds.
 _SAMPLE_BYTES = 4
+_CLOSE_SECONDS = 3.0
+
+_stuck: list[PortAudioDevice] = []  # Streams that never closed; their memory is in use.
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,8 @@ def restart_portaudio() -> None:
         DeviceFailed: PortAudio is not installed, or does not start.
     """
     module = sounddevice()
+    if _stuck:
+        raise DeviceFailed(f"PortAudio still waits for {_stuck[0].name!r}, which is gone; start the host again.")
     try:
         module._terminate()
         module._initialize()
@@ -151,6 +157,16 @@ class PortAudioDevice:
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join()
+        closer = threading.Thread(target=self._close_stream, name="unison-audio-close", daemon=True)
+        closer.start()
+        closer.join(_CLOSE_SECONDS)
+        if closer.is_alive():
+            # PortAudio waits for a JACK server that is gone, for ten minutes. As it ends it would wait again.
+            _stuck.append(self)
+            atexit.unregister(sounddevice()._exit_handler)
+            log.warning("%s does not close; no device can be opened until the host is started again", self.name)
+
+    def _close_stream(self) -> None:
         try:
             self._stream.abort()
             self._stream.close()

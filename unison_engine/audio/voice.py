@@ -117,22 +117,27 @@ class Voice:
             count = min(count, len(self.samples) - self.shape.offset - self.played)
         if self._stop:
             count = min(count, sum(self._stop) - self.played)
-        since = np.arange(self.played, self.played + count)
-        block = self._frames(self.shape.offset + self.played, count) * self.gain.next(count)
-        if self.played < self.shape.fade_in:
-            block = block * raised_cosine(since, self.shape.fade_in)
-        left = len(self.samples) - self.shape.offset - since - 1
-        if self.shape.fade_out and not self.shape.loop and left[-1] < self.shape.fade_out:
-            block = block * raised_cosine(left, self.shape.fade_out)
-        if self._stop:
-            first, fade = self._stop
-            block = block * raised_cosine(first + fade - since, fade)
+        first, block = self.played, self._frames(self.shape.offset + self.played, count)
         self.played += count
+        gain = self.gain.next(count)
+        if isinstance(gain, np.ndarray) or gain != 1:
+            block = block * gain
+        if first < self.shape.fade_in:
+            block = block * raised_cosine(np.arange(first, self.played), self.shape.fade_in)
+        left = len(self.samples) - self.shape.offset - self.played  # After this block.
+        if left < self.shape.fade_out and not self.shape.loop:
+            block = block * raised_cosine(np.arange(left + count - 1, left - 1, -1), self.shape.fade_out)
+        if self._stop:
+            end = sum(self._stop) - first
+            block = block * raised_cosine(np.arange(end, end - count, -1), self._stop[1])
         return np.asarray(block, np.float32)
 
     def _frames(self, first: int, count: int) -> Block:
         if not self.shape.loop:
             return self.samples[first : first + count]
+        at = first % self._round
+        if at + count <= self._round and (first < self._round or at >= self._seam):
+            return self.samples[at : at + count]
         line = np.arange(first, first + count)
         block = self.samples[line % self._round]
         # The first time round it begins as it was recorded; from then on its head has the last end in it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from unison_engine.audio.deck import CAPTURE_SECONDS
 from unison_engine.audio.device import Wish
@@ -22,13 +22,22 @@ from unison_engine.tasks import FileName
 
 _OPENED = Reply(fields="f actual_rate, f in_latency_ms, f out_latency_ms")
 _NAME_BYTES = 200
+LEAST_RATE = 8000
+
+
+def _audible(rate: int) -> int:
+    if 0 < rate < LEAST_RATE:
+        raise ValueError(f"a device runs at {LEAST_RATE} Hz at least")
+    return rate
 
 
 class Open(Schema):
     """Arguments of /unison/device/open."""
 
     name: Annotated[str, Field(min_length=1, description="Device, by (part of) its name; null needs none."), Fixed()]
-    rate: Annotated[int, Field(ge=0, le=384_000, description="Hz; 0 for the device's own."), Fixed()] = 0
+    rate: Annotated[
+        int, Field(ge=0, le=384_000, description="Hz; 0 for the device's own."), AfterValidator(_audible), Fixed()
+    ] = 0
     block: Annotated[int, Field(ge=0, le=8192, description="Frames of a period; 0 for the device's own."), Fixed()] = 0
     ins: Annotated[int, Field(ge=0, le=64, description="Input channels; 0 for up to two."), Fixed()] = 0
     outs: Annotated[int, Field(ge=0, le=64, description="Output channels; 0 for up to two."), Fixed()] = 0

@@ -22,7 +22,7 @@ class Follow(Schema):
     """Arguments of /unison/transport/follow."""
 
     source: Annotated[
-        Literal["none", "osc", "reaper", "ardour", "jack"],
+        Literal["none", "reaper", "ardour", "jack", "osc"],
         Field(description="osc: /unison/transport/set. reaper, ardour: what they send to this port. jack: JACK's."),
         Fixed(),
     ]
