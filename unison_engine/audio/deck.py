@@ -301,7 +301,7 @@ class Deck:
             return [
                 Standing(
                     playback,
-                    "playing" if playback.voice.played else "waiting",
+                    "playing" if playback.begun else "waiting",
                     playback.voice.place(max(0, playback.voice.played - max(0, ahead))) / self._mixer.rate,
                 )
                 for playback in self._playbacks.values()

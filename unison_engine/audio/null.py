@@ -51,13 +51,13 @@ class NullDevice:
             self._thread.start()
 
     def pump(self) -> None:
-        """Render the blocks that are due."""
+        """Render the blocks that have begun: so whatever has been heard has been rendered."""
         assert self._feed is not None
         now = self._clock()
         late = now - self.epoch - self._position / self.rate
         if abs(late) > _STALL_SECONDS and self._thread:
             self.epoch += late  # The machine slept, or its clock was set: go on from now.
-        while self.epoch + (self._position + self._block) / self.rate <= now + 1e-9:
+        while self.epoch + self._position / self.rate <= now:
             block = self._feed.render(self._block)
             self._feed.capture(block if self.name == LOOPBACK else _silence(block))
             self._position += self._block

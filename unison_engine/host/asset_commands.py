@@ -45,9 +45,10 @@ class Add(Schema):
     out: Annotated[FileName | None, Field(description="File name inside the library.")] = None
 
 
-class Rename(OneAsset):
+class Rename(Schema):
     """Arguments of /unison/asset/rename."""
 
+    asset: Annotated[str, Field(min_length=1, description="The take, by its id."), Fixed()]
     out: Annotated[FileName, Field(description="Its new file name, which is its new id."), Fixed()]
 
 
