@@ -91,7 +91,7 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
         sound = client.ask(RUN, 2, "rain", 0.5)[7]
         take = client.ask("/unison/run/scene_edit", 3, sound, "Add wind.")[7]  # An edit, so that it can be reverted.
         texts = {"source": take, "reference": take, "asset": take, "task": "text_to_audio", "topics": "job"}
-        texts |= {"arguments": '{"prompt": "rain"}', "events": "0.0-0.4 rain"}
+        texts |= {"arguments": '{"prompt": "rain"}', "events": "0.0-0.4 rain", "path": sound}
         in_order = sorted(nodes.values(), key=lambda node: node["FULL_PATH"] == "/unison/quit")
         for number, node in zip(itertools.count(10, 2), in_order, strict=False):
             assert len(node["TYPE"]) == len(node["EXTENDED_TYPE"]) == len(node["RANGE"]) == len(node["UNIT"])
@@ -100,7 +100,7 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
                 client.ask(RUN, 1000 + k, "sea", 0.5, "steps", 1000, reply="/unison/ack")[2]
                 for k in (number, number + 1)
             ]
-            named = texts | {"job": jobs[1]}
+            named: dict[str, str | float] = texts | {"job": jobs[1]} | prepared(client, node, 3000 + 10 * number, take)
             arguments = zip(node["TYPE"], node["EXTENDED_TYPE"], node["RANGE"], strict=True)
             values = [value_of(tag, name, allowed or {}, named) for tag, name, allowed in arguments]
             for name, pair in node.get("PAIRS", {}).items():
@@ -108,6 +108,15 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
             client.send(node["FULL_PATH"], number, *values[1:])
             client.send("/unison/job/cancel_all", 2000 + number, 1)
             assert_taken(client, node["FULL_PATH"], number)
+
+
+def prepared(client: OscClient, node: dict[str, Any], number: int, take: str) -> dict[str, str | float]:
+    """What a command acts on, where it is used up by it."""
+    if "playback" in node["EXTENDED_TYPE"]:
+        return {"playback": client.ask("/unison/play/start", number, take, 0.0, 1)[3], "position": 0.2}
+    if node["FULL_PATH"] in ("/unison/asset/remove", "/unison/asset/rename"):
+        return {"asset": client.ask("/unison/asset/add", number, take)[7]}
+    return {"name": "null"} if node["FULL_PATH"] == "/unison/device/open" else {}
 
 
 def assert_taken(client: OscClient, command: str, number: int) -> None:
@@ -119,13 +128,15 @@ def assert_taken(client: OscClient, command: str, number: int) -> None:
             return
 
 
-def value_of(tag: str, name: str, allowed: dict[str, Any], named: dict[str, str]) -> object:
+def value_of(tag: str, name: str, allowed: dict[str, Any], named: dict[str, str | float]) -> object:
+    if tag != "s" and name in named:
+        return named[name]
     if "VALS" in allowed:
         return next(value for value in reversed(allowed["VALS"]) if value != "")
     if tag == "s":
         return named.get(name, "Add rain.")
     low, high = allowed.get("MIN", 0), allowed.get("MAX", 1)
-    return {"i": int, "f": float}[tag](low if name == "port" else min(high, low + 1))
+    return {"i": int, "f": float}[tag](low if name in ("port", "rate", "block") else min(high, low + 1))
 
 
 @pytest.mark.parametrize("path", ["/unison/event/job", "/unison/jobs/"])
