@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 from aiohttp import web
 from pydantic import Field
 
+from unison_engine.audio import read_audio
 from unison_engine.errors import BadArguments, UnisonError, UnknownAsset
 from unison_engine.schema import Schema
 from unison_engine.takes import Take, TakeLibrary
@@ -44,12 +46,20 @@ class Search(Schema):
     limit: Annotated[int, Field(ge=1, le=500, description="How many to tell of at most.")] = 100
 
 
+class Cut(Schema):
+    """The query of /takes/TAKE/cut."""
+
+    start: Annotated[float, Field(ge=0.0, description="Where the part begins, in seconds.")]
+    end: Annotated[float, Field(gt=0.0, description="Where it ends, in seconds.")]
+
+
 class Pages:
-    """Answers GET requests for files of the panel and for takes.
+    """Answers requests for files of the panel and for takes.
 
     Attributes:
-        open: handlers by path that hold nothing of anybody's.
-        kept: handlers by path of what the library holds, for those who may see it.
+        open: GET handlers by path that hold nothing of anybody's.
+        kept: GET handlers by path of what the library holds, for those who may see it.
+        made: POST handlers by path, for those as well.
     """
 
     def __init__(self, library: TakeLibrary) -> None:
@@ -64,6 +74,7 @@ class Pages:
             "/takes/{take}/envelope": self._envelope,
             "/takes/{take}/sound.wav": self._sound,
         }
+        self.made: dict[str, Handler] = {"/takes/{take}/cut": self._cut}
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         return self._sent("index.html")
@@ -97,6 +108,23 @@ class Pages:
     async def _sound(self, request: web.Request) -> web.StreamResponse:
         take = await self._find(request)
         return web.FileResponse(take.path, headers={**_HEADERS, "Content-Type": "audio/wav"})
+
+    async def _cut(self, request: web.Request) -> web.StreamResponse:
+        def cut() -> Take:
+            asked = Cut.read("cut", request.query)
+            take = self._library.get(request.match_info["take"])
+            first, last = (round(at * take.rate) for at in (asked.start, asked.end))
+            part = read_audio(take.path, take.rate)[first:last]
+            if not len(part):
+                raise BadArguments(
+                    f"cut: {asked.start:g} to {asked.end:g} s is no part of a sound of {take.seconds:g} s; "
+                    "give a start before the end, and both inside it."
+                )
+            source = {"source": take.id, "start": first / take.rate, "end": (first + len(part)) / take.rate}
+            told = {"task": "cut", "request": source, "created": datetime.now(UTC)}
+            return self._library.save(part, take.rate, take.recipe.model_copy(update=told), parent=take.id)
+
+        return web.json_response(_document(await _told(cut)), status=201)
 
     async def _find(self, request: web.Request) -> Take:
         # The library takes a name inside its own folder and no other.

@@ -39,6 +39,8 @@ class Web:
             application.router.add_get(path, self._checked(handler, public=True))
         for path, handler in pages.kept.items():
             application.router.add_get(path, self._checked(handler))
+        for path, handler in pages.made.items():
+            application.router.add_post(path, self._checked(handler))
         application.router.add_get("/{path:.*}", self._get)
         application.on_shutdown.append(self._hang_up)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
