@@ -175,8 +175,7 @@ export class Detail extends EventTarget {
     const strip = h("span", { class: "strip", style: { width: `${(100 * take.seconds) / longest}%`, "--seconds": take.seconds } });
     const chosen = take.id === this.take.id;
     strip.append(spectrum, wave, chosen ? h("i", { class: "head-line" }) : "");
-    const label = `${this.#words(take)}, seed ${take.recipe.seed}`;
-    const button = h("button", { "aria-label": `${index + 1}: ${label}`, "aria-pressed": String(chosen), onclick: () => this.switchTo(index + 1) });
+    const button = h("button", { title: this.#words(take), "aria-pressed": String(chosen), onclick: () => this.switchTo(index + 1) });
     button.append(h("kbd", {}, String(index + 1)), h("span", { class: "time" }, strip), h("span", { class: "facts" }, h("span", {}, `seed ${take.recipe.seed}`), h("span", {}, level(take.lufs, "LUFS"))));
     picturesOf(take, 400).then((pictures) => {
       if (!wave.isConnected) return;
@@ -188,12 +187,20 @@ export class Detail extends EventTarget {
 
   #trace(rows) {
     this.#descent.hidden = rows.length < 2;
-    const entries = rows.map(({ depth, take }) => {
-      const current = take.id === this.take.id ? "true" : null;
-      const button = h("button", { "aria-current": current, onclick: () => this.dispatchEvent(new CustomEvent("select", { detail: take })) });
-      button.append(h("span", { class: "words" }, this.#words(take)), h("span", { class: "facts" }, `${plain(take.recipe.task)}, seed ${take.recipe.seed}`));
-      return h("li", { style: { "--depth": depth } }, button);
-    });
-    this.#descent.replaceChildren(h("h3", { id: "descent-title" }, "Descent"), h("ol", {}, entries));
+    const lists = [h("ol", {})]; // The open list of each depth.
+    for (const { depth, take } of rows) {
+      const entry = h("li", {}, this.#ancestor(take));
+      lists.length = depth + 1;
+      lists[depth] ??= lists[depth - 1].lastElementChild.appendChild(h("ol", {}));
+      lists[depth].append(entry);
+    }
+    this.#descent.replaceChildren(h("h3", { id: "descent-title" }, "Descent"), lists[0]);
+  }
+
+  #ancestor(take) {
+    const current = take.id === this.take.id ? "true" : null;
+    const button = h("button", { "aria-current": current, onclick: () => this.dispatchEvent(new CustomEvent("select", { detail: take })) });
+    button.append(h("span", { class: "words" }, this.#words(take)), h("span", { class: "facts" }, `${plain(take.recipe.task)}, seed ${take.recipe.seed}`));
+    return button;
   }
 }

@@ -23,7 +23,7 @@ export const plain = (name) => name.replaceAll("_", " ").replace(/^./, (letter) 
 export const seconds = (value) => `${value.toFixed(2)} s`;
 
 /** A level with a true minus. */
-export const level = (value, unit) => `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(1)} ${unit}`;
+export const level = (value, unit) => `${value <= -0.05 ? "−" : ""}${Math.abs(value).toFixed(1)} ${unit}`;
 
 /** Gives a canvas as many pixels as it covers, and returns its context, scaled to CSS pixels, with its size. */
 export function fit(canvas) {

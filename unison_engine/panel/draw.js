@@ -32,11 +32,16 @@ export function drawWave(canvas, pairs, colour = "--wave") {
   const middle = height / 2;
   const scale = (middle - 1) / loudest;
   context.fillStyle = token(colour);
+  context.beginPath();
+  const x = (column) => ((column + 0.5) * width) / columns;
+  // Never thinner than a pixel, so that silence is a line.
   for (let column = 0; column < columns; column++) {
-    const top = middle - pairs[2 * column + 1] * scale;
-    const bottom = middle - pairs[2 * column] * scale;
-    context.fillRect((column * width) / columns, top, Math.max(0.6, width / columns), Math.max(1, bottom - top));
+    context.lineTo(x(column), Math.min(middle - 0.5, middle - pairs[2 * column + 1] * scale));
   }
+  for (let column = columns - 1; column >= 0; column--) {
+    context.lineTo(x(column), Math.max(middle + 0.5, middle - pairs[2 * column] * scale));
+  }
+  context.fill();
 }
 
 /**

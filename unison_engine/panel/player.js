@@ -86,7 +86,10 @@ export class Player extends EventTarget {
     const [start, end] = this.region ?? [0, Infinity];
     if (this.playing && this.position >= Math.min(end, (this.take?.seconds ?? end) - (this.loop ? 0.02 : 0))) {
       if (this.loop) this.#audio.currentTime = start;
-      else this.#audio.pause();
+      else {
+        this.#audio.pause();
+        if (end < Infinity) this.#audio.currentTime = end;
+      }
     }
     this.dispatchEvent(new Event("frame"));
     const quiet = this.#measure((now - this.#then) / 1000);

@@ -145,6 +145,7 @@ export class Timeline {
   }
 
   #key(pressed, event) {
+    if (pressed.ctrlKey || pressed.metaKey) return;
     const by = { ArrowLeft: -STEP, ArrowRight: STEP }[pressed.key];
     const { start, end } = event;
     if (by && pressed.shiftKey) this.#place(start, end + by, event);
