@@ -97,7 +97,7 @@ class Client:
             UnisonError: what `Engine.run` raises, of the same class; or `Cancelled`, by whomever.
             Unreachable: the line was lost.
         """
-        return self._make("/unison/run/json", [task, json.dumps(fields)], 1, progress)[0]
+        return self._make("/unison/run/json", [task, json.dumps(fields)], progress)[0]
 
     def again(self, name: str, /, *, progress: Told | None = None, **changes: str | float) -> Take:
         """Make a take or a job once more: the same samples, or what `changes` of its request make of it.
@@ -106,7 +106,7 @@ class Client:
             UnisonError: what `run` raises, and `ModelMissing` where another bundle made the sound.
         """
         pairs = [part for pair in changes.items() for part in pair]
-        return self._make("/unison/job/again", [name, *pairs], 1, progress)[0]
+        return self._make("/unison/job/again", [name, *pairs], progress)[0]
 
     def vary(self, name: str, count: int = 1, /, *, progress: Told | None = None) -> list[Take]:
         """Make `count` takes of the same request with fresh seeds, 16 at most.
@@ -114,7 +114,7 @@ class Client:
         Raises:
             UnisonError: what `run` raises.
         """
-        return self._make("/unison/job/vary", [name, count], count, progress)
+        return self._make("/unison/job/vary", [name, count], progress)
 
     def tasks(self) -> dict[str, str]:
         """What can be made: the summary of each task by its name."""
@@ -159,7 +159,7 @@ class Client:
         path.write_bytes(self._fetch(take.id, "/sound.wav"))
         return path
 
-    def _make(self, address: str, arguments: list[Argument], count: int, progress: Told | None) -> list[Take]:
+    def _make(self, address: str, arguments: list[Argument], progress: Told | None) -> list[Take]:
         jobs: set[str] = set()
         made: list[str] = []
         try:
@@ -174,7 +174,7 @@ class Client:
                 elif message.address == "/unison/cancelled":
                     jobs.discard(str(message.arguments[2]))
                     raise Cancelled(f"{message.arguments[2]!s} was cancelled while {message.arguments[3]!s}.")
-                if len(made) == count:
+                if made and not jobs:  # Every job was told of before the first of them ended.
                     break
         except Unreachable:
             raise

@@ -7,6 +7,7 @@ import { envelopeOf } from "./sounds.js";
 
 const ROW = 60; // Pixels, as in the style sheet.
 const PAGE = 100;
+const REST = 60; // Milliseconds that a row is in the page before its waveform is asked for: others scroll past.
 const SPARE = 4; // Rows that are kept above and below.
 
 /** Event `select`: another take was chosen. Event `play`: it is to be heard. */
@@ -161,7 +162,7 @@ export class Library extends EventTarget {
     row.addEventListener("dblclick", () => this.dispatchEvent(new CustomEvent("play", { detail: take })));
     row.addEventListener("dragstart", (event) => carry(event, take));
     this.#mark();
-    this.#envelope(take).then((pairs) => row.isConnected && drawWave(wave, pairs));
+    setTimeout(() => row.isConnected && this.#envelope(take).then((pairs) => row.isConnected && drawWave(wave, pairs)), REST);
   }
 
   #envelope(take) {

@@ -23,8 +23,8 @@ async function fetchSamples(take) {
 }
 
 /** Least and greatest sample of each of 512 stretches of a take, as the library measured them. */
-export async function envelopeOf(take, signal) {
-  const response = await fetch(`/takes/${encodeURIComponent(take.id)}/envelope`, { signal });
+export async function envelopeOf(take) {
+  const response = await fetch(`/takes/${encodeURIComponent(take.id)}/envelope`);
   return Float32Array.from(new Int8Array(await response.arrayBuffer()), (value) => value / 127);
 }
 

@@ -92,7 +92,7 @@ export class Unison extends EventTarget {
   }
 
   /**
-   * Run a command that makes sounds, and wait for all of them.
+   * Run a command that makes sounds, and wait until each is made or has failed.
    *
    * @param {string} address of the command
    * @param {Array} args its fixed arguments, without the request number
@@ -102,12 +102,13 @@ export class Unison extends EventTarget {
    * @param {(told: {job, fraction, stage, step, steps, eta}) => void} [options.progress] told at most ten times a second
    * @param {(told: {job, position, eta}) => void} [options.accepted] told once for every job
    * @returns {Promise<object[]>} the takes
+   * @throws {UnisonError} it was refused, or the first of the jobs that failed or was cancelled
    */
   make(address, args, pairs = {}, { signal, progress, accepted } = {}) {
     const going = new Set();
     const takes = [];
+    let failed = null;
     const cancel = () => going.forEach((job) => this.call("/unison/job/cancel", [job]).catch(() => {}));
-    const wanted = address === "/unison/job/vary" ? (args[1] ?? 1) : 1;
     const made = this.#ask(address, args, pairs, (reply, details, end) => {
       if (reply === "/unison/ack") {
         const [job, position, eta] = details;
@@ -122,9 +123,9 @@ export class Unison extends EventTarget {
       const job = reply === "/unison/fail" ? details[2] : details[0];
       going.delete(job);
       this.#jobs.delete(job);
-      if (reply === "/unison/cancelled") end(new UnisonError("cancelled", `${job} was cancelled while ${details[1]}.`, job));
-      else if (reply === "/unison/fail") end(new UnisonError(...details));
-      else if (takes.length === wanted) end(null, takes);
+      if (reply === "/unison/cancelled") failed ??= new UnisonError("cancelled", `${job} was cancelled while ${details[1]}.`, job);
+      if (reply === "/unison/fail") failed ??= new UnisonError(...details);
+      if (!going.size) end(failed, takes); // Every job was told of before the first of them ended.
     });
     signal?.addEventListener("abort", cancel);
     return made.finally(() => signal?.removeEventListener("abort", cancel));
