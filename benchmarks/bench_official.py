@@ -34,7 +34,7 @@ STEPS = 2
 LOAD = """
 import sys
 from pathlib import Path
-from unison_export.published import read_denoiser
+from unison_train.official.checkpoint import read_denoiser
 from unison_train.model.config import PRESETS
 from benchmarks.bench_official import PRESET, peak
 before = peak()

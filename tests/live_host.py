@@ -16,10 +16,10 @@ import aiohttp
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from unison_engine.audio.null import LOOPBACK, NullDevice
 from unison_engine.engine import Synthesizer
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.framing import Framing
-from unison_engine.host.playback import NullOutput
 from unison_engine.host.replies import EVENTS, SENT, Reply, expected_tags
 from unison_engine.host.server import Server
 from unison_engine.registry import load_registry
@@ -39,7 +39,6 @@ class LiveHost:
         host: str = "127.0.0.1",
         token: str | None = None,
     ) -> None:
-        self.output = NullOutput()
         self.library = TakeLibrary(folder)
         self.server: Server
         self._open = open_synthesizer
@@ -74,7 +73,7 @@ class LiveHost:
     def _main(self) -> None:
         async def serve() -> None:
             self._loop = asyncio.get_running_loop()
-            self.server = Server(self._open, self.library, self.output, self._host, 0, self._token)
+            self.server = Server(self._open, self.library, NullDevice(LOOPBACK), self._host, 0, self._token)
             async with self.server:
                 self._ready.set()
                 await self.server.stopped.wait()

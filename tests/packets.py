@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tests.live_host import SPACE, message
 from tests.noise_synthesizer import open_fast
+from unison_engine.audio.null import NullDevice
 from unison_engine.host import osc
 from unison_engine.host.osc import Message
 from unison_engine.host.peers import UdpPeer
-from unison_engine.host.playback import NullOutput
 from unison_engine.host.server import Server
 from unison_engine.takes import TakeLibrary
 
@@ -52,7 +52,7 @@ class Bench:
     """A router with all that is behind it, except that no job ever runs."""
 
     def __init__(self, folder: Path) -> None:
-        self.server = Server(open_fast, TakeLibrary(folder), NullOutput(), port=0)
+        self.server = Server(open_fast, TakeLibrary(folder), NullDevice(), port=0)
         self.line = Line()
         self.peer = UdpPeer("127.0.0.1", 9, self.line)
         self._pings = 0

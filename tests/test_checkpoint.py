@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +30,6 @@ def test_a_network_with_phones_goes_on_from_one_without() -> None:
 
 
 @pytest.mark.parametrize("other", [{"phones": True}, {"width": 2 * NETWORK.width}])
-def test_a_network_that_does_not_fit_is_refused(other: dict[str, int]) -> None:
+def test_a_network_that_does_not_fit_is_refused(other: dict[str, Any]) -> None:
     with pytest.raises(BadArguments, match="start from one that fits"):
         network(replace(NETWORK, phones=False), 1).take_over(network(replace(NETWORK, **other), 2))

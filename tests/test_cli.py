@@ -25,11 +25,11 @@ import asyncio, sys
 from pathlib import Path
 from tests.noise_synthesizer import open_slow
 from unison_engine.cli import serve_until_stopped
-from unison_engine.host.playback import open_output
+from unison_engine.audio.devices import open_device
 from unison_engine.takes import TakeLibrary
 
 if __name__ == "__main__":
-    asyncio.run(serve_until_stopped(open_slow, TakeLibrary(sys.argv[1]), open_output("null"), "127.0.0.1", 0))
+    asyncio.run(serve_until_stopped(open_slow, TakeLibrary(sys.argv[1]), open_device("null"), "127.0.0.1", 0))
 """
 
 

@@ -15,9 +15,9 @@ import soundfile
 
 from tests.live_host import LiveHost, OscClient, message
 from tests.noise_synthesizer import NoiseSynthesizer, open_fast, open_missing, open_slow
+from unison_engine.audio.null import NullDevice
 from unison_engine.engine import Engine
 from unison_engine.errors import BadArguments, ModelMissing
-from unison_engine.host.playback import NullOutput
 from unison_engine.host.server import Server
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
@@ -242,10 +242,11 @@ def test_a_bundle_of_the_future_blocks_nobody(client: OscClient) -> None:
 
 
 def test_a_sound_for_the_future_is_made_now(host: LiveHost, client: OscClient) -> None:
-    played = host.output.frames_played
     client.send_bytes(bundle(time.time() + 3000, message(RUN, 55, "gong", 1.0, "play", 1)))
     assert client.until("/unison/done")[1] == 55
-    assert host.output.frames_played == played
+    playback, _, state, *_, in_s = client.ask("/unison/play/list", 550, reply="/unison/item")[3:]
+    assert state == "waiting" and 2900 < in_s < 3000
+    client.ask("/unison/play/stop", 551, playback)
 
 
 def test_a_sound_that_missed_its_time_is_reported_late(client: OscClient) -> None:
@@ -370,7 +371,7 @@ def test_a_taken_port_is_told_at_the_start(host: LiveHost, tmp_path: Path) -> No
     import asyncio
 
     async def serve() -> None:
-        async with Server(open_fast, TakeLibrary(tmp_path), NullOutput(), port=host.port):
+        async with Server(open_fast, TakeLibrary(tmp_path), NullDevice(), port=host.port):
             pass
 
     with pytest.raises(BadArguments, match="another port"):
@@ -380,4 +381,4 @@ def test_a_taken_port_is_told_at_the_start(host: LiveHost, tmp_path: Path) -> No
 def test_other_machines_are_served_with_a_token_alone(tmp_path: Path) -> None:
     for token in (None, "short"):
         with pytest.raises(BadArguments, match="UNISON_TOKEN"):
-            Server(open_fast, TakeLibrary(tmp_path), NullOutput(), host="0.0.0.0", token=token)
+            Server(open_fast, TakeLibrary(tmp_path), NullDevice(), host="0.0.0.0", token=token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unison_engine.errors import BadArguments
-from unison_engine.pronunciation import LetterSounds, Lexicon, natural_seconds, symbol_times, words
+from unison_engine.pronunciation import LetterSounds, Lexicon, natural_seconds, reading_seconds, symbol_times, words
 from unison_train.letters import learn
 
 
@@ -67,3 +67,12 @@ def test_letters_learn_what_a_dictionary_shows() -> None:
     sounds = learn(listed)
     assert "".join(sounds.pronounce("taxi")) == "TAKSI"
     assert sounds.table == LetterSounds.loads(sounds.dumps()).table
+
+
+def test_other_languages_take_their_time_too() -> None:
+    assert reading_seconds("The train leaves at nine.") == natural_seconds(
+        Lexicon.english().pronounce("The train leaves at nine.")
+    )
+    assert 1.0 < reading_seconds("火车九点开出车站") < 2.5
+    assert 1.0 < reading_seconds("Поезд отправляется в девять") < 2.5
+    assert reading_seconds("...") == 0.0

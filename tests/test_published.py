@@ -5,29 +5,44 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
+from typer.testing import CliRunner
 
+from tests.corpus import write_corpus
 from tests.language_models import SYSTEM, save_omni, save_qwen3
 from tests.published import LAYOUT, NETWORK, PRESET, add_preset, write_published_files
 from unison_engine import conditioning
 from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Mask, mask_frames
-from unison_engine.errors import TooLarge
+from unison_engine.errors import ModelMissing, TooLarge
 from unison_engine.runtime.sampler import Sampling, schedule, solve
 from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer
+from unison_export.cli import app as export
 from unison_export.cli import main
 from unison_export.mapped import write_mapped
-from unison_export.published import read_denoiser, text_export
+from unison_export.published import text_export
+from unison_train.checkpoint import Checkpoint
+from unison_train.cli import app as train
+from unison_train.config import TrainConfig
+from unison_train.fit import load_bank
 from unison_train.language_models import load_language_model
 from unison_train.model.flow import guided_velocity
+from unison_train.objective import Objective
 from unison_train.official.audio import PublishedAudio
-from unison_train.text import LanguageModel
+from unison_train.official.checkpoint import read_denoiser
+from unison_train.stopwatch import Stopwatch
+from unison_train.text import LanguageModel, StateCache
+from unison_train.tuples import TupleStream
 
 SOUND = (0.1 * np.random.default_rng(1).standard_normal(20_000)).astype(np.float32)
 REQUESTS = {
@@ -227,6 +242,61 @@ def test_the_bundle_tells_what_it_is(bundle: Path) -> None:
     # The rates of the language model's rotation are not rounded.
     weights = {name: manifest.graphs[name].weights for name in ("step", "text_encoder")}
     assert weights == {"step": "bfloat16", "text_encoder": "bfloat16, float32"}
+
+
+@pytest.mark.slow
+def test_a_published_model_is_trained_further(files: Path, bundle: Path, tmp_path: Path) -> None:
+    corpus, start, run, out = (tmp_path / name for name in ("corpus", "start", "run", "bundle"))
+    write_corpus(corpus)
+    parts = {"--vae": "vae.pth", "--vocoder": "vocoder.pt", "--encoder": "encoder", "--system": "system.txt"}
+    options = [word for option, file in parts.items() for word in (option, str(files / file))]
+    command = ["official", str(files / "network"), str(start), "--preset", PRESET, *options]
+    done = CliRunner().invoke(train, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    # Where every byte is a token, only short prompts fit.
+    shipped = (resources.files("unison_train") / "presets" / "finetune.toml").read_text().partition("[tasks]")[0]
+    shipped = shipped.replace("learning_rate = 1e-4", "learning_rate = 10.0")
+    (tmp_path / "short.toml").write_text(f"{shipped}[tasks]\nt2a_single = 1.0\n")
+    tuned = ["finetune", "--clips", str(corpus / "sound.jsonl"), "--start", str(start), "--out", str(run)]
+    options = ["--steps", "2", "--lora", "2", "--recipe", str(tmp_path / "short.toml")]
+    done = CliRunner().invoke(train, [*tuned, *options], catch_exceptions=False)
+    assert done.exit_code == 0 and "t2a_single" in done.output, done.output
+    before, after = Checkpoint.load(start), Checkpoint.load(run)
+    assert after.record["text"]["system"] == SYSTEM and after.record["start"] == before.record
+    moved = [name for name, value in before.dit.state_dict().items() if not value.equal(after.dit.state_dict()[name])]
+    assert moved and all(".attention." in name or ".mlp" in name for name in moved)
+    done = CliRunner().invoke(export, ["bundle", str(run), str(out), "--name", "mine"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    manifest = Bundle.open(out).manifest
+    assert manifest.name == "mine" and "non-commercial" in manifest.licence and manifest.sampling.steps == 100
+    assert manifest.text.system == SYSTEM and "system" not in manifest.card["text"]
+    two = Sampling(steps=2, guidance=4.5)
+    sounds = [Synthesizer.open(one, threads=1).run(REQUESTS["edit"], seed=1, sampling=two) for one in (out, bundle)]
+    assert np.abs(sounds[0] - sounds[1]).max() > 1e-4
+    (files / "vae.pth").rename(tmp_path / "vae.pth")
+    try:
+        with pytest.raises(ModelMissing, match=r"vae\.pth, which is gone or has changed"):
+            Checkpoint.load(run)
+    finally:
+        (tmp_path / "vae.pth").rename(files / "vae.pth")
+
+
+@pytest.mark.slow
+def test_training_sees_the_whole_grid_dithered(files: Path, tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    bank = load_bank([tmp_path / "speech.jsonl", tmp_path / "sound.jsonl"], LAYOUT.sample_rate, torch.device("cpu"))
+    config = TrainConfig.load("finetune")
+    for task in ("t2a_single", "zeroshotts"):
+        batch = TupleStream(bank, LAYOUT, config, False).example(task, 3)
+        assert batch.target.shape == (1, 62 * 512) and batch.valid.all() and batch.valid.shape == (1, 62)
+    audio = PublishedAudio.read(files / "vae.pth", files / "vocoder.pt", "16k", LAYOUT.channels)
+    silent = replace(batch, target=torch.zeros_like(batch.target), source=None)
+    objective = Objective(nn.Identity(), audio, cast(StateCache, None), "fp32", cast(Stopwatch, None))
+    heard = {}
+    for floor in (0.0, 1e-4):
+        audio.dither = floor
+        heard[floor] = objective.latents(silent)[0]
+    assert heard[0.0].shape == (1, 20, 62) and (heard[0.0] - heard[1e-4]).abs().max() > 0.1
 
 
 @pytest.mark.slow

@@ -15,12 +15,14 @@ from typing import Any
 
 import click
 
-from unison_engine.audio import read_audio
+from unison_engine.audio.deck import Deck
+from unison_engine.audio.device import Device
+from unison_engine.audio.devices import list_devices, open_device
+from unison_engine.audio.sound import read_sound
 from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
 from unison_engine.doctor import examine
 from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
-from unison_engine.host.playback import Output, list_outputs, open_output
 from unison_engine.registry import load_registry
 from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
@@ -29,7 +31,7 @@ from unison_engine.tasks import Task
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}
 
-_device = click.option("--device", help="Output, by (part of) its name; null plays to nobody.  [default: the system's]")
+_device = click.option("--device", help="Sound device, by (part of) its name; null is none.  [default: the system's]")
 
 
 class _Tasks(click.Group):
@@ -78,7 +80,7 @@ def serve(
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     open_synthesizer = functools.partial(_open_bundle, bundle, backend)
     kept = TakeLibrary(library or default_library())
-    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port, token))
+    asyncio.run(serve_until_stopped(open_synthesizer, kept, open_device(device), host, port, token))
 
 
 @cli.command()
@@ -95,10 +97,12 @@ def tasks() -> None:
 
 @cli.command()
 def devices() -> None:
-    """List the sound outputs; * marks the one used when none is named."""
-    for device in list_outputs():
+    """List the sound devices; * marks the one used when none is named."""
+    for device in list_devices():
         mark = "*" if device.default else " "
-        click.echo(f"{mark} {device.name}  ({device.api}, {device.channels} channels, {device.rate:g} Hz)")
+        click.echo(
+            f"{mark} {device.name}  ({device.api}, {device.inputs} in, {device.outputs} out, {device.rate:g} Hz)"
+        )
 
 
 @cli.command()
@@ -193,18 +197,19 @@ def _run(
 
 
 def _play(path: Path, device: str | None) -> None:
-    output = open_output(device)
+    deck = Deck(open_device(device))
+    deck.start()
     try:
-        output.play(read_audio(path, round(output.rate)), output.rate)
-        output.wait()
+        deck.play(read_sound(path, path.stem))
+        deck.wait()
     finally:
-        output.close()
+        deck.close()
 
 
 async def serve_until_stopped(
     open_synthesizer: Callable[[], Synthesizer],
     library: TakeLibrary,
-    output: Output,
+    device: Device,
     host: str,
     port: int,
     token: str | None = None,
@@ -213,13 +218,13 @@ async def serve_until_stopped(
     # Imported here, so that what needs no server starts sooner.
     from unison_engine.host.server import Server
 
-    async with Server(open_synthesizer, library, output, host, port, token) as server:
+    async with Server(open_synthesizer, library, device, host, port, token) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.
                 asyncio.get_running_loop().add_signal_handler(number, server.stopped.set)
         click.echo(
             f"unison {engine_version()} is ready: osc.udp://{server.address[0]}:{server.address[1]}, "
-            f"bundle {server.model}, takes in {library.folder}, sound to {output.name}"
+            f"bundle {server.model}, takes in {library.folder}, sound to {device.name}"
         )
         sys.stdout.flush()
         await server.stopped.wait()

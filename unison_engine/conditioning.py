@@ -16,7 +16,7 @@ from unison_engine import prompts
 from unison_engine.audio import sounding
 from unison_engine.layout import LatentLayout
 from unison_engine.prompts import Event
-from unison_engine.pronunciation import Lexicon, natural_seconds
+from unison_engine.pronunciation import reading_seconds
 
 REFERENCE_TAIL_SECONDS = 0.1
 # Silence that speech leaves before its first sound and after its last one.
@@ -42,7 +42,7 @@ class Line:
     @classmethod
     def natural(cls, text: str, start: float, limit: float) -> Line:
         """At the pace of a calm reader, or as much faster as `limit` asks for."""
-        seconds = natural_seconds(Lexicon.english().pronounce(text))
+        seconds = reading_seconds(text)
         return cls(text, start, max(start + 0.1 * seconds, min(start + seconds, limit)))
 
 

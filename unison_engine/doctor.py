@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
+from unison_engine.audio.devices import list_devices
 from unison_engine.errors import BackendFailed, DeviceFailed
-from unison_engine.host.playback import list_outputs
 from unison_engine.machine import physical_cores, processor, total_memory, vector_sets
 from unison_engine.registry import Registry
 
@@ -25,7 +25,7 @@ def examine(registry: Registry) -> Iterator[str]:
     graphics = graphics_processors()
     yield f"graphics   {', '.join(graphics) or 'no NVIDIA driver found'}"
     try:
-        outputs = [output.name for output in list_outputs()]
+        outputs = [device.name for device in list_devices() if device.outputs]
     except DeviceFailed as error:
         outputs = [f"null alone: {error}"]
     yield f"sound      {', '.join(outputs)}"

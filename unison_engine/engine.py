@@ -17,6 +17,7 @@ from unison_engine.audio import Wave, crop_reference
 from unison_engine.conditioning import Conditioning, Mask
 from unison_engine.errors import ModelMissing, PluginFailed, UnisonError
 from unison_engine.layout import LatentLayout
+from unison_engine.loudness import at_loudness
 from unison_engine.registry import Registry, load_registry
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.takes import Recipe, Take, TakeLibrary
@@ -119,6 +120,8 @@ def render(
     wave = synthesizer.run(conditioning, seed=request.seed, sampling=sampling, progress=progress)
     if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
         wave = crop_reference(wave, len(conditioning.source), layout.hop, layout.sample_rate)
+    if request.lufs is not None:
+        wave = at_loudness(wave, layout.sample_rate, request.lufs)
     recipe = Recipe(
         task=task.name,
         request=request.model_dump(mode="json"),

@@ -41,6 +41,12 @@ class UnknownAsset(UnisonError):
     code = "unknown_asset"
 
 
+class UnknownPlayback(UnisonError):
+    """No sound of this number plays or waits to."""
+
+    code = "unknown_playback"
+
+
 class NotAllowed(UnisonError):
     """The client may not do this; it has yet to give the token, or gave a wrong one."""
 

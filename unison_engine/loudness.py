@@ -35,6 +35,12 @@ def integrated_lufs(wave: Wave, rate: int) -> float:
     return float(_lufs(power[_lufs(power) > _lufs(power.mean()) + _RELATIVE_GATE].mean()))
 
 
+def at_loudness(wave: Wave, rate: int, lufs: float) -> Wave:
+    """[samples] at this integrated loudness, whatever becomes of the peaks; what has none, such as silence, stays."""
+    loudness = integrated_lufs(wave, rate)
+    return wave if loudness == SILENCE_LUFS else np.asarray(wave * np.float32(10 ** ((lufs - loudness) / 20)))
+
+
 def true_peak(wave: Wave, rate: int) -> float:
     """Greatest level of [samples] between the samples too, in dBTP: that of the sound at four times its rate.
 

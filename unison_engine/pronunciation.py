@@ -219,6 +219,20 @@ def natural_seconds(symbols: Sequence[str]) -> float:
     return sum(_MILLISECONDS[symbol] for symbol in spoken) / 1000
 
 
+def reading_seconds(text: str) -> float:
+    """How long a calm reader takes for a text of any language.
+
+    English goes by its phones. Of other scripts, a wide character counts as a syllable of Mandarin, of which 5.2 are
+    spoken in a second (Pellegrino et al. 2011), and any other letter as a 14th of a second, as in English on average.
+    """
+    try:
+        return natural_seconds(Lexicon.english().pronounce(text))
+    except BadArguments:
+        letters = [character for character in text if character.isalnum()]
+        wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in letters)
+        return wide / 5.2 + (len(letters) - wide) / 14
+
+
 def symbol_times(symbols: Sequence[str], start: float, end: float) -> NDArray[np.float64]:
     """Middle of each symbol in seconds, [symbols], where the whole is spoken from `start` to `end`.
 

@@ -91,6 +91,10 @@ class Request(Schema):
     guidance: Annotated[
         float | None, Field(ge=0.0, le=100.0, description="Guidance scale; the bundle's own when left out.")
     ] = None
+    lufs: Annotated[
+        float | None,
+        Field(ge=-70.0, le=0.0, description="Integrated loudness of the take; less where peaks would pass full scale."),
+    ] = None
     play: Annotated[bool, Field(description="Play the sound when it is ready.")] = False
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher goes first in the queue.")] = 0
     out: Annotated[

@@ -70,8 +70,7 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
         ),
         sampling=sampling,
         graphs=graphs,
-        card=checkpoint.record
-        | {"model": asdict(checkpoint.config), "autoencoder": asdict(checkpoint.autoencoder.config)},
+        card=checkpoint.record | {"model": asdict(checkpoint.config), "autoencoder": checkpoint.autoencoder.describe()},
         files={file: file_hash(out / file) for file in [*(graph.file for graph in graphs.values()), "tokenizer.json"]},
     )
     (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")

@@ -17,11 +17,13 @@ from unison_engine.runtime.engines import Precision, Target, Weights
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import Padding
 from unison_export.bundle import write_bundle
-from unison_export.published import PAPER, Published, write_published
+from unison_export.published import PAPER, write_published
 from unison_export.tensorrt.engines import build_engines
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
 from unison_train.finetune import finetune as tune
+from unison_train.official.audio import PublishedAudio
+from unison_train.official.checkpoint import Published, read_published
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -32,7 +34,7 @@ def bundle(
         Path, typer.Argument(help="Folder written by `unison-train run`; with --official, the published network.")
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
-    name: Annotated[str, typer.Option(help="Name of the bundle; a published one has that of its preset.")] = "nano",
+    name: Annotated[str | None, typer.Option(help="Name of the bundle; that of its preset if left out.")] = None,
     steps: Annotated[int | None, typer.Option(help="Default sampler steps.  [default: 24, published 100]")] = None,
     guidance: Annotated[float | None, typer.Option(help="Default guidance.  [default: 3, published 4.5]")] = None,
     official: Annotated[
@@ -48,21 +50,22 @@ def bundle(
     """Write a bundle that the engine runs without torch, of a checkpoint or of the files of a published model."""
     asked = {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
     if not official:
-        sampling = Sampling(steps=24, guidance=3.0).model_copy(update=asked)
-        manifest = write_bundle(Checkpoint.load(source), out, name, sampling)
+        checkpoint = Checkpoint.load(source)
     elif vae is None or vocoder is None or encoder is None:
         raise BadArguments(
             "--official needs --vae, --vocoder and --encoder; docs/published-model.md tells which files."
         )
     else:
-        published = Published(source, vae, vocoder, encoder, system, padding)
-        manifest = write_published(published, preset, out, PAPER.model_copy(update=asked))
+        checkpoint = read_published(Published(source, vae, vocoder, encoder, system, padding), preset)
+    published = isinstance(checkpoint.autoencoder, PublishedAudio)
+    write, default = (write_published, PAPER) if published else (write_bundle, Sampling(steps=24, guidance=3.0))
+    manifest = write(checkpoint, out, name or checkpoint.record["preset"], default.model_copy(update=asked))
     for file in manifest.files:
         print(f"{(out / file).stat().st_size / 1e6:8.1f} MB  {file}")
 
 
-@app.command()
-def checkpoint(
+@app.command("checkpoint")
+def write_checkpoint(
     bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
     out: Annotated[Path, typer.Argument(help="Folder of the checkpoint.")],
 ) -> None:

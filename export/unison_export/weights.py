@@ -50,6 +50,11 @@ def read_checkpoint(bundle: Bundle) -> Checkpoint:
         ModelMissing: the bundle does not tell where its parameters are, or lacks some.
     """
     card = bundle.manifest.card
+    if "audio" in card:
+        raise ModelMissing(
+            f"{bundle.folder} is made of a published model; train the checkpoint that `unison-train official` makes "
+            "of the published files."
+        )
     if not {"model", "autoencoder"} <= card.keys():
         raise ModelMissing(f"{bundle.folder} was written without what training needs; export its checkpoint again.")
     sizes = dict(card["model"])

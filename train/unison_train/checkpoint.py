@@ -1,7 +1,8 @@
 """A checkpoint: a folder with everything that inference and export need, and nothing that can run code.
 
 `model.safetensors` holds the averaged weights of the network under the names "dit." and "fusion.",
-`autoencoder.safetensors` and `autoencoder.json` the autoencoder, `config.json` the sizes and how it was trained.
+`autoencoder.safetensors` and `autoencoder.json` the autoencoder (`audio.json` refers to a published one), `config.json`
+the sizes and how it was trained.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from unison_engine.errors import BadArguments, ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import TextClock
 from unison_train.autoencoder.model import Autoencoder
+from unison_train.codec import Codec
 from unison_train.model.config import DiTConfig
 from unison_train.model.denoiser import Denoiser
 from unison_train.model.dit import DiT, TextFusion
+from unison_train.official.audio import REFERENCE, PublishedAudio
 
 CONFIG = "config.json"
 
@@ -35,20 +38,18 @@ class Checkpoint:
         layout: the latent grid.
         dit, fusion: the network.
         autoencoder: waves to latents and back.
-        record: how it was made; keys "preset", "text" (language model, its hash, layers) and "training".
+        record: how it was made; keys "preset", "text" (language model, its exchange, hash, layers) and "training".
     """
 
     config: DiTConfig
     layout: LatentLayout
     dit: DiT
     fusion: TextFusion
-    autoencoder: Autoencoder
+    autoencoder: Codec
     record: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def new(
-        cls, config: DiTConfig, layout: LatentLayout, autoencoder: Autoencoder, generator: torch.Generator
-    ) -> Checkpoint:
+    def new(cls, config: DiTConfig, layout: LatentLayout, autoencoder: Codec, generator: torch.Generator) -> Checkpoint:
         """An untrained network on the latents of an autoencoder."""
         with torch.random.fork_rng(devices=[]):
             # The parts that keep the framework's default initialisation draw from the global generator.
@@ -114,4 +115,13 @@ class Checkpoint:
         layout = LatentLayout(**record.pop("layout"))
         dit, fusion = DiT(config), TextFusion(config)
         Denoiser(dit, fusion).load_state_dict(load_file(folder / "model.safetensors"))
-        return cls(config, layout, dit, fusion, Autoencoder.load(folder), record)
+        return cls(config, layout, dit, fusion, load_codec(folder), record)
+
+
+def load_codec(folder: Path) -> Codec:
+    """The autoencoder that a checkpoint holds, or the published one that it refers to.
+
+    Raises:
+        ModelMissing: there is none.
+    """
+    return PublishedAudio.load(folder) if (folder / REFERENCE).is_file() else Autoencoder.load(folder)

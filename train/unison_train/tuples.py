@@ -48,15 +48,18 @@ class TupleStream:
         frames = 0
         while frames < _LOOK_AHEAD * budget:
             drawn.append(self._draw(task))
-            frames += self._layout.frames(drawn[-1].samples)
+            frames += self._frames(drawn[-1])
         drawn.sort(key=lambda recipe: recipe.samples)
         groups: list[list[Recipe]] = [[]]
         for recipe in drawn:
             # Sorted by length, so the newcomer is the longest and decides the padded size.
-            if groups[-1] and (len(groups[-1]) + 1) * self._layout.frames(recipe.samples) > budget:
+            if groups[-1] and (len(groups[-1]) + 1) * self._frames(recipe) > budget:
                 groups.append([])
             groups[-1].append(recipe)
         return groups[int(self.rng.integers(len(groups)))]
+
+    def _frames(self, recipe: Recipe) -> int:
+        return self._layout.grid(recipe.samples)[1]
 
     def _draw(self, task: str) -> Recipe:
         prompt = int(self.rng.integers(self._config.data.prompts_per_task))

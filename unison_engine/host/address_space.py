@@ -5,7 +5,17 @@ from __future__ import annotations
 import difflib
 
 from unison_engine.errors import UnknownAddress
-from unison_engine.host import again, job_commands, session, task_commands
+from unison_engine.host import (
+    again,
+    asset_commands,
+    device_commands,
+    job_commands,
+    play_commands,
+    session,
+    task_commands,
+    transport_commands,
+    voice_commands,
+)
 from unison_engine.host.commands import AnyCommand
 from unison_engine.registry import Registry
 
@@ -28,6 +38,11 @@ class AddressSpace:
             *again.COMMANDS,
             *task_commands.run_commands(registry),
             *task_commands.COMMANDS,
+            *play_commands.COMMANDS,
+            *asset_commands.COMMANDS,
+            *voice_commands.COMMANDS,
+            *device_commands.COMMANDS,
+            *transport_commands.COMMANDS,
         )
         self.commands: dict[str, AnyCommand] = {command.address: command for command in known}
 

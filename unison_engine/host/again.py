@@ -13,6 +13,7 @@ from unison_engine.errors import ModelMissing, UnknownAsset
 from unison_engine.host.calls import Call
 from unison_engine.host.commands import AnyCommand, Command
 from unison_engine.host.context import Host
+from unison_engine.host.delivery import MAX_VARIATIONS, split
 from unison_engine.host.job_commands import OneJob
 from unison_engine.host.osc import Message
 from unison_engine.host.replies import Reply
@@ -20,8 +21,6 @@ from unison_engine.host.task_commands import TAKE
 from unison_engine.schema import Fixed, Schema, parameters
 from unison_engine.takes import Recipe
 from unison_engine.tasks import MAX_SEED, Request, Task
-
-MAX_VARIATIONS = 16
 
 
 class Again(Schema):
@@ -46,8 +45,9 @@ class Revert(Schema):
 
 
 def _again(host: Host, call: Call, asked: Again) -> list[Message]:
-    task, request = _asked_before(host, asked.job, call, asked.model_extra or {})
-    return [host.submit(call, task, request, parent=asked.job)]
+    changes, delivery = split(call.command, asked.model_extra or {})
+    task, request = _asked_before(host, asked.job, call, changes)
+    return [host.submit(call, task, request, asked.job, delivery)]
 
 
 def _vary(host: Host, call: Call, asked: Vary) -> list[Message]:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from unison_engine.errors import UnisonError
 from unison_engine.host import osc
@@ -61,14 +62,20 @@ class Call:
         """The command succeeded."""
         return Message("/unison/done", (self.command, self.req, job, *details))
 
-    def take(self, take: Take, job: str = "") -> Message:
-        """The take that was made, or asked for."""
+    def take(self, take: Take, job: str = "", copy: Path | None = None) -> Message:
+        """The take that was made, or asked for; the path of a copy stands for its own."""
         seed = take.recipe.seed
-        return self.done(str(take.path), take.seconds, take.rate, take.channels, take.id, seed, take.lufs, job=job)
+        return self.done(
+            str(copy or take.path), take.seconds, take.rate, take.channels, take.id, seed, take.lufs, job=job
+        )
 
     def fail(self, error: UnisonError, job: str = "") -> Message:
         """The command was refused, or failed."""
         return failure(error, osc.shorten(self.command, 200), self.req, job)
+
+    def late(self, seconds: float) -> Message:
+        """What was asked for began so much after its time."""
+        return Message("/unison/late", (self.command, self.req, seconds))
 
     def cancelled(self, job: str, was: str) -> Message:
         """The job was cancelled while it was queued or running."""

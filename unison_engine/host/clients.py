@@ -12,7 +12,7 @@ from unison_engine.host.peers import Peer, UdpPeer
 
 LEASE_SECONDS = 600.0
 MAX_CLIENTS = 64
-TOPICS = frozenset({"job", "log"})
+TOPICS = frozenset({"asset", "device", "job", "log", "play", "transport", "xrun"})
 
 
 @dataclass

@@ -32,6 +32,7 @@ class Command(Generic[A]):
         arguments: schema of what follows the request number.
         run: does it and returns the replies that there are at once.
         reply: what these are.
+        timed: it is run when it comes, and minds the time tag of its bundle itself.
     """
 
     address: str
@@ -39,6 +40,7 @@ class Command(Generic[A]):
     arguments: type[A]
     run: Callable[[Host, Call, A], list[Message]]
     reply: Reply = DONE
+    timed: bool = False
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unison_engine.audio.deck import Deck
+from unison_engine.audio.keeper import DeviceKeeper
 from unison_engine.host.agenda import Agenda
 from unison_engine.host.calls import Call
+from unison_engine.host.chores import Chores
 from unison_engine.host.clients import ClientBook
+from unison_engine.host.delivery import Delivery
 from unison_engine.host.osc import Message
-from unison_engine.host.playback import Output
+from unison_engine.host.player import Player
 from unison_engine.host.reports import JobReports
 from unison_engine.host.scheduler import Scheduler
+from unison_engine.host.shelf import CAPTURE, Shelf
 from unison_engine.registry import Registry
 from unison_engine.takes import TakeLibrary
 from unison_engine.tasks import Request, Task
@@ -29,7 +34,11 @@ class Host:
         scheduler: runs the jobs.
         registry: the tasks.
         library: where takes are kept.
-        output: where they are heard.
+        deck: where they are heard, and what came in is kept.
+        keeper: opens devices.
+        player: plays, and follows a transport.
+        shelf: what clients keep in the library.
+        chores: what takes longer than a packet may.
         clients: who is registered.
         agenda: timed messages.
         reports: tells clients how their jobs go.
@@ -38,13 +47,17 @@ class Host:
         trace: how much is logged of what comes in, 0 to 3.
         malformed: packets that could not be read so far.
         started: `time.monotonic` when the host began.
-        peak_load: largest load of the output that was asked for.
+        peak_load: largest load of the device that was asked for.
     """
 
     scheduler: Scheduler
     registry: Registry
     library: TakeLibrary
-    output: Output
+    deck: Deck
+    keeper: DeviceKeeper
+    player: Player
+    shelf: Shelf
+    chores: Chores
     clients: ClientBook
     agenda: Agenda
     reports: JobReports
@@ -57,15 +70,25 @@ class Host:
 
     def finder(self, call: Call) -> Callable[[str], Path]:
         """Finds the recordings that a call names; other machines name takes only, and no file of this one."""
-        return self.library.find if call.source.local else lambda take: self.library.get(take).path
+        known: Callable[[str], Path] = self.library.find if call.source.local else self._take
 
-    def submit(self, call: Call, task: Task[Any], request: Request, parent: str = "") -> Message:
+        def find(name: str) -> Path:
+            return self._take(self.shelf.captured) if name == CAPTURE and self.shelf.captured else known(name)
+
+        return find
+
+    def _take(self, name: str) -> Path:
+        return self.library.get(name).path
+
+    def submit(
+        self, call: Call, task: Task[Any], request: Request, parent: str = "", delivery: Delivery | None = None
+    ) -> Message:
         """Queue a job for a call, which is then owed one more answer; returns its ack.
 
         Raises:
             QueueFull: too many jobs are waiting.
         """
-        job = self.scheduler.submit(task, request, call, parent)
+        job = self.scheduler.submit(task, request, call, parent, delivery)
         call.pending += 1
         job.ack = call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))
         return job.ack

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from unison_engine.errors import QueueFull, UnisonError, UnknownJob
 from unison_engine.host.calls import Call
+from unison_engine.host.delivery import Delivery
 from unison_engine.host.osc import Message
 from unison_engine.takes import Take
 from unison_engine.tasks import Request, Task
@@ -53,6 +55,9 @@ class Job:
         error: why it failed.
         ack: what told its caller that it was accepted.
         parent: the job that this one is made from; empty where there is none.
+        delivery: what is to be done with the sound.
+        copy: path of the copy of the take, if one was asked for.
+        late: seconds by which the sound missed its time.
     """
 
     id: str
@@ -71,6 +76,9 @@ class Job:
     error: UnisonError | None = None
     ack: Message | None = None
     parent: str = ""
+    delivery: Delivery = field(default_factory=Delivery)
+    copy: Path | None = None
+    late: float = 0.0
 
     @property
     def eta(self) -> float:
@@ -89,7 +97,9 @@ class JobQueue:
     jobs: dict[str, Job] = field(default_factory=dict)
     _count: int = 0
 
-    def add(self, task: Task[Any], request: Request, call: Call, parent: str = "") -> Job:
+    def add(
+        self, task: Task[Any], request: Request, call: Call, parent: str = "", delivery: Delivery | None = None
+    ) -> Job:
         """Enter a new job.
 
         Raises:
@@ -98,6 +108,7 @@ class JobQueue:
         self.check_room(1)
         self._count += 1
         job = Job(f"job-{self._count}", task, request, call, request.priority, parent=parent)
+        job.delivery = delivery or job.delivery
         self._enqueue(job)
         self.jobs[job.id] = job
         self._forget()

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.commands import AnyCommand
+from unison_engine.host.delivery import Delivery
 from unison_engine.host.replies import EVENTS, SENT
 from unison_engine.host.task_commands import TAKE
 from unison_engine.registry import load_registry
 from unison_engine.schema import Parameter, parameters
 from unison_engine.tasks import Request
+
+_ACKED = ("/unison/run/", "/unison/job/again", "/unison/job/vary")
 
 _INTRODUCTION = """# OSC reference
 
@@ -28,7 +31,7 @@ def reference() -> str:
     commands = AddressSpace(load_registry()).commands.values()
     tasks = [command for command in commands if issubclass(command.arguments, Request)]
     others = [command for command in commands if command not in tasks]
-    common = parameters(Request)
+    common = (*parameters(Request), *parameters(Delivery))
     return "\n".join(
         [
             _INTRODUCTION,
@@ -52,7 +55,7 @@ def reference() -> str:
 def _section(command: AnyCommand, told: Sequence[Parameter]) -> list[str]:
     known = [parameter for parameter in command.parameters if parameter not in told]
     details = f", with `{command.reply.fields}`" if command.reply.fields else ""
-    made = command.reply is TAKE and command.address != "/unison/job/revert"
+    made = command.reply is TAKE and command.address.startswith(_ACKED)
     answer = f"Answer: {'`/unison/ack`, then ' if made else ''}`{command.reply.address}`{details}.\n"
     return [f"### `{command.address}`\n", f"{command.summary}\n", *_arguments(known), *([""] if known else []), answer]
 

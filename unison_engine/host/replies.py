@@ -44,11 +44,24 @@ SENT = (
     Sent("/unison/progress", "s job, f fraction, s stage, i step, i steps, f eta_s", "The job went on."),
     Sent("/unison/item", "s command, i req, i index, ...", "One entry of a list."),
     Sent("/unison/end", "s command, i req, i count", "A list is complete."),
-    Sent("/unison/late", "s command, i req, f seconds_late", "A sound was ready after the time tag of its bundle."),
+    Sent("/unison/late", "s command, i req, f seconds_late", "A sound began after the time tag of its bundle."),
 )
 
 EVENTS = (
+    Sent("/unison/event/asset", "s asset, s state", "To who wants `asset`: a take was added, removed or renamed."),
+    Sent("/unison/event/device", "s state, s name", "To who wants `device`: a device was opened, lost or closed."),
     Sent("/unison/event/job", "s job, s task, s state", "To who wants `job`: a job is in another state."),
+    Sent("/unison/event/play", "i playback, s asset, s state", "To who wants `play`: a playback has started or ended."),
+    Sent(
+        "/unison/event/transport",
+        "s source, i playing, f seconds, f bpm, f bar, f beats_per_bar",
+        "To who wants `transport`: it starts, stops, jumps, or has another tempo.",
+    ),
+    Sent(
+        "/unison/event/xrun",
+        "s direction, i total, f stream_time_s",
+        "To who wants `xrun`: sound came too late for the device (output), or was lost as it came in (input).",
+    ),
     Sent("/unison/event/log", "i level, s text", "To who wants `log`: a line, and its level in Python."),
 )
 

@@ -28,7 +28,7 @@ class JobReports:
         self._clients = clients
         self._calls = calls
         self._progress: dict[Job, _Progress] = {}
-        self._syncs: list[tuple[Call, set[Job]]] = []
+        self._syncs: list[tuple[Call, set[object]]] = []
 
     def advanced(self, job: Job) -> None:
         """The job went on by a step: say so, unless that was done a moment ago."""
@@ -54,27 +54,28 @@ class JobReports:
             self._calls.answer(job.call, [*_late(job), _outcome(job)], instead=job.ack)
         self._clients.publish(Message("/unison/event/job", (job.id, job.task.name, job.state.value)), "job")
         if job.state.final:
-            self._release_syncs(job)
+            self.release(job)
 
-    def sync(self, call: Call, jobs: set[Job]) -> list[Message]:
-        """The answer to a call when all these jobs have ended, which may be now."""
-        if not jobs:
+    def sync(self, call: Call, going: set[object]) -> list[Message]:
+        """The answer to a call when all these jobs and chores have ended, which may be now."""
+        if not going:
             return [call.reply("/unison/synced")]
         call.pending += 1
-        self._syncs.append((call, jobs))
+        self._syncs.append((call, going))
         return []
+
+    def release(self, ended: object) -> None:
+        """A job or a chore has ended: who waits for nothing else is told."""
+        for call, going in self._syncs:
+            going.discard(ended)
+            if not going:
+                call.pending -= 1
+                self._calls.answer(call, [call.reply("/unison/synced")])
+        self._syncs = [(call, going) for call, going in self._syncs if going]
 
     def _tell(self, job: Job, message: Message) -> None:
         if job.call.req:
             self._clients.send(message, job.call.source)
-
-    def _release_syncs(self, job: Job) -> None:
-        for call, jobs in self._syncs:
-            jobs.discard(job)
-            if not jobs:
-                call.pending -= 1
-                self._calls.answer(call, [call.reply("/unison/synced")])
-        self._syncs = [(call, jobs) for call, jobs in self._syncs if jobs]
 
 
 def _progress(job: Job) -> Message:
@@ -84,7 +85,7 @@ def _progress(job: Job) -> Message:
 
 def _outcome(job: Job) -> Message:
     if job.state is State.DONE and (take := job.take):
-        return job.call.take(take, job.id)
+        return job.call.take(take, job.id, job.copy)
     if job.state is State.CANCELLED:
         return job.call.cancelled(job.id, State.RUNNING.value if job.started else State.QUEUED.value)
     assert job.error is not None
@@ -92,7 +93,4 @@ def _outcome(job: Job) -> Message:
 
 
 def _late(job: Job) -> list[Message]:
-    at = job.call.at
-    if job.state is not State.DONE or not job.request.play or at is None or at >= time.time():
-        return []
-    return [Message("/unison/late", (job.call.command, job.call.req, time.time() - at))]
+    return [job.call.late(job.late)] if job.state is State.DONE and job.late else []

@@ -65,6 +65,8 @@ class Router:
         """Run one message now."""
         if _is_reply(message.address):
             return  # A reply of our own, or of another engine: answering it could go on for ever.
+        if self._host.player.hears(message):
+            return
         try:
             call = Call.read(message, source)
         except UnisonError as error:
@@ -91,12 +93,13 @@ class Router:
     def _plays(self, message: Message) -> bool:
         """Whether a message asks for a sound to be played: it is made now and played at its bundle's time."""
         try:
-            named = self._space.find(message.address).named(message.arguments[1:])
+            command = self._space.find(message.address)
+            named = command.named(message.arguments[1:])
             if message.address == RUN_JSON:
                 named = json_object(str(named.get("arguments")))
         except UnisonError:
             return True  # Refused now rather than at its time.
-        return bool(named.get("play"))
+        return command.timed or bool(named.get("play"))
 
     def _refuse(self, error: UnisonError, message: Message, source: Peer) -> None:
         """Fail a message that never became a call; its number is told where it can be read."""

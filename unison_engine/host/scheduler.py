@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from unison_engine.audio import read_audio
-from unison_engine.errors import Cancelled, DeviceFailed, Interrupted, UnisonError, UnknownJob
+from unison_engine.audio.sound import read_sound
+from unison_engine.errors import Cancelled, Interrupted, UnisonError, UnknownJob
 from unison_engine.host.calls import Call
+from unison_engine.host.delivery import Delivery
 from unison_engine.host.jobs import Job, JobQueue, State
-from unison_engine.host.playback import Output
+from unison_engine.host.player import Player
 from unison_engine.host.worker import Ready, Step, Worker
 from unison_engine.takes import Take, TakeLibrary
 from unison_engine.tasks import Request, Task
@@ -35,7 +36,7 @@ class Scheduler:
         self,
         worker: Worker,
         library: TakeLibrary,
-        output: Output,
+        player: Player,
         changed: Callable[[Job], None],
         advanced: Callable[[Job], None],
     ) -> None:
@@ -46,7 +47,7 @@ class Scheduler:
         self.ready: Ready | None = None
         self._worker = worker
         self._library = library
-        self._output = output
+        self._player = player
         self._changed = changed
         self._advanced = advanced
         self._wake = asyncio.Event()
@@ -76,13 +77,15 @@ class Scheduler:
             job.error = Interrupted("the server shut down before the sound was finished; send the request again.")
             self._end(job, State.FAILED)
 
-    def submit(self, task: Task[Any], request: Request, call: Call, parent: str = "") -> Job:
+    def submit(
+        self, task: Task[Any], request: Request, call: Call, parent: str = "", delivery: Delivery | None = None
+    ) -> Job:
         """Queue a job; `parent` is the one it is made from.
 
         Raises:
             QueueFull: too many are waiting.
         """
-        job = self.queue.add(task, request, call, parent)
+        job = self.queue.add(task, request, call, parent, delivery)
         self._changed(job)
         self._wake.set()
         return job
@@ -130,8 +133,7 @@ class Scheduler:
         self._enter(job, State.RUNNING)
         try:
             job.take = await self._make(job)
-            if job.request.play:
-                await asyncio.to_thread(self._play, job.take, job.call.at)
+            await asyncio.to_thread(self._deliver, job, job.take)
             self._end(job, State.DONE)
         except Cancelled:
             self._end(job, State.CANCELLED)
@@ -171,11 +173,15 @@ class Scheduler:
         parent = before.take.id if before and before.take else job.parent or None
         return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out, parent)
 
-    def _play(self, take: Take, at: float | None) -> None:
+    def _deliver(self, job: Job, take: Take) -> None:
         try:
-            self._output.play(read_audio(take.path, take.rate), take.rate, at)
-        except DeviceFailed as error:
-            raise DeviceFailed(f"{error} The sound itself is whole, in {str(take.path)!r}.") from error
+            if job.request.play:
+                playback = self._player.play(read_sound(take.path, take.id), None, job.call.at, job.delivery.bar)
+                job.late = playback.late
+            if job.delivery.wanted:
+                job.copy = job.delivery.write(take, self._library.folder)
+        except UnisonError as error:
+            raise type(error)(f"{error} The take itself is whole: {str(take.path)!r}.") from error
 
     def _step(self, job: Job, step: Step) -> None:
         if job.cancel_wished:

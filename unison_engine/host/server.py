@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections.abc import Callable
 from types import TracebackType
 
+from unison_engine.audio.deck import Deck, DeviceEvent, Event, PlaybackEvent, XrunEvent
+from unison_engine.audio.device import Device
+from unison_engine.audio.keeper import DeviceKeeper
 from unison_engine.engine import Synthesizer
 from unison_engine.errors import BadArguments
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.agenda import Agenda
 from unison_engine.host.calls import CallBook
+from unison_engine.host.chores import Chores
 from unison_engine.host.clients import ClientBook
 from unison_engine.host.context import Host
 from unison_engine.host.endpoints import Endpoints
 from unison_engine.host.job_nodes import JobNodes
 from unison_engine.host.jobs import Job
 from unison_engine.host.namespace import Namespace, command_node, event_node
+from unison_engine.host.osc import Message, shorten
 from unison_engine.host.pages import Pages
-from unison_engine.host.playback import Output
+from unison_engine.host.player import Player, State
 from unison_engine.host.replies import EVENTS
 from unison_engine.host.reports import JobReports
 from unison_engine.host.router import Router
 from unison_engine.host.scheduler import Scheduler
+from unison_engine.host.shelf import Shelf
 from unison_engine.host.trace import LogEvents
 from unison_engine.host.web import Web, is_loopback
 from unison_engine.host.worker import Worker
@@ -46,7 +54,7 @@ class Server:
         self,
         open_synthesizer: Callable[[], Synthesizer],
         library: TakeLibrary,
-        output: Output,
+        device: Device,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
         token: str | None = None,
@@ -60,7 +68,8 @@ class Server:
             raise BadArguments(f"the library's path is over {_MAX_PATH_BYTES} bytes; choose a shorter one.")
         self.stopped = asyncio.Event()
         self.worker = Worker(open_synthesizer)
-        self.output = output
+        self.deck = Deck(device)
+        self.keeper = DeviceKeeper(self.deck)
         clients = ClientBook()
         namespace = Namespace()
         calls = CallBook(clients.send)
@@ -68,9 +77,26 @@ class Server:
         registry = load_registry()
         self._reports = reports
         self._job_nodes = JobNodes(namespace, clients)
-        self._scheduler = Scheduler(self.worker, library, output, self._changed, self._advanced)
+        self._player = Player(self.deck, self._transport_changed)
+        self._scheduler = Scheduler(self.worker, library, self._player, self._changed, self._advanced)
+        self._chores = Chores(calls, reports)
+        shelf = Shelf(library, registry, self._asset_changed)
         self._agenda = Agenda(lambda message, source: self.router.run(message, source))
-        context = Host(self._scheduler, registry, library, output, clients, self._agenda, reports, self.stopped, token)
+        context = Host(
+            self._scheduler,
+            registry,
+            library,
+            self.deck,
+            self.keeper,
+            self._player,
+            shelf,
+            self._chores,
+            clients,
+            self._agenda,
+            reports,
+            self.stopped,
+            token,
+        )
         space = AddressSpace(registry)
         self.router = Router(space, context, calls)
         for command in space.commands.values():
@@ -104,6 +130,9 @@ class Server:
             await self._endpoints.open()
             self._log_events = LogEvents(asyncio.get_running_loop(), self._clients.publish)
             logging.getLogger("unison_engine").addHandler(self._log_events)
+            self._loop = asyncio.get_running_loop()
+            self.deck.tell = self._deck_tells
+            await asyncio.to_thread(self.keeper.start)
             await self._scheduler.start()
         except BaseException:
             await self._close()
@@ -124,15 +153,45 @@ class Server:
     def _changed(self, job: Job) -> None:
         self._reports.changed(job)
         self._job_nodes.changed(job)
+        if job.take and job.state.final:
+            self._asset_changed(job.take.id, "added")
 
     def _advanced(self, job: Job) -> None:
         self._reports.advanced(job)
         self._job_nodes.advanced(job)
+
+    def _asset_changed(self, take_id: str, state: str) -> None:
+        self._publish(Message("/unison/event/asset", (take_id, state)), "asset")
+
+    def _transport_changed(self, state: State) -> None:
+        self._publish(Message("/unison/event/transport", state), "transport")
+
+    def _deck_tells(self, event: Event) -> None:
+        match event:
+            case PlaybackEvent(playback, state, at):
+                name = shorten(playback.sound.name, 100)
+                self._publish(Message("/unison/event/play", (playback.id, name, state)), "play", at)
+            case DeviceEvent(state, name):
+                self._publish(Message("/unison/event/device", (state, shorten(name, 200))), "device")
+            case XrunEvent(direction, total, seconds):
+                self._publish(Message("/unison/event/xrun", (direction, total, seconds)), "xrun")
+
+    def _publish(self, message: Message, topic: str, at: float | None = None) -> None:
+        """Publish from any thread; what is heard at a Unix time is told then."""
+
+        def later() -> None:
+            wait = max(0.0, at - time.time()) if at is not None else 0.0
+            self._loop.call_later(wait, self._clients.publish, message, topic)
+
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody listens any more.
+            self._loop.call_soon_threadsafe(later)
 
     async def _close(self) -> None:
         if self._log_events:
             logging.getLogger("unison_engine").removeHandler(self._log_events)
         self._agenda.clear()
         self.worker.close()
-        self.output.close()
+        await self._chores.finish()
+        self._player.close()
+        await asyncio.to_thread(self.keeper.close)
         await self._endpoints.close()

@@ -70,8 +70,8 @@ def _version(host: Host, call: Call, asked: Nothing) -> list[Message]:
 
 
 def _status(host: Host, call: Call, asked: Nothing) -> list[Message]:
-    scheduler, output, plugins = host.scheduler, host.output, host.registry.plugins
-    host.peak_load = max(host.peak_load, output.load)
+    scheduler, device, plugins = host.scheduler, host.deck.device, host.registry.plugins
+    host.peak_load = max(host.peak_load, device.load)
     bad = sum(1 for plugin in plugins if plugin.error)
     return [
         call.reply(
@@ -83,14 +83,14 @@ def _status(host: Host, call: Call, asked: Nothing) -> list[Message]:
             len(host.library.ids()),
             len(plugins) - bad,
             bad,
-            float(output.load),
+            float(device.load),
             float(host.peak_load),
             0.0,
             0.0,
-            float(output.rate),
-            float(output.rate),
-            output.xruns,
-            1000.0 * output.latency,
+            float(device.rate),
+            float(device.rate),
+            host.deck.underruns + host.deck.overruns,
+            1000.0 * device.out_latency,
             scheduler.model,
             scheduler.model_state,
             host.malformed,
@@ -100,7 +100,8 @@ def _status(host: Host, call: Call, asked: Nothing) -> list[Message]:
 
 def _sync(host: Host, call: Call, asked: Nothing) -> list[Message]:
     jobs = host.scheduler.queue.jobs.values()
-    return host.reports.sync(call, {job for job in jobs if not job.state.final and job.call.source == call.source})
+    going = {job for job in jobs if not job.state.final and job.call.source == call.source}
+    return host.reports.sync(call, going | host.chores.of(call))
 
 
 def _notify(host: Host, call: Call, asked: Notify) -> list[Message]:
@@ -164,7 +165,7 @@ COMMANDS: tuple[AnyCommand, ...] = (
     ),
     Command(
         "/unison/sync",
-        "Answers once the client's earlier jobs ended.",
+        "Answers once what the client asked for before is done, jobs included.",
         Nothing,
         _sync,
         Reply("/unison/synced"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -13,11 +14,12 @@ from unison_engine.host import osc
 from unison_engine.host.calls import Call
 from unison_engine.host.commands import AnyCommand, Command, Nothing
 from unison_engine.host.context import Host
+from unison_engine.host.delivery import Delivery, split
 from unison_engine.host.osc import Message
 from unison_engine.host.replies import Reply
 from unison_engine.registry import Registry
-from unison_engine.schema import Fixed, Schema, parameters, usage
-from unison_engine.tasks import Request, Task
+from unison_engine.schema import Fixed, Parameter, Schema, parameters, usage
+from unison_engine.tasks import MAX_SEED, Request, Task
 
 RUN = "/unison/run/"
 RUN_JSON = RUN + "json"
@@ -33,12 +35,52 @@ class RunJson(Schema):
     arguments: Annotated[str, Field(description="Its arguments, as a JSON object."), Fixed()]
 
 
+@dataclass(frozen=True)
+class TaskCommand(Command[Request]):
+    """Runs a task; it takes the arguments of the task's request, and the pairs of `Delivery`.
+
+    Attributes:
+        task: what is run.
+    """
+
+    task: Task[Any] | None = None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """See `Command.parameters`."""
+        return (*parameters(self.arguments), *parameters(Delivery))
+
+    def __call__(self, host: Host, call: Call) -> list[Message]:
+        """See `Command.__call__`."""
+        assert self.task is not None
+        return run_task(host, call, self.task, self.named(call.arguments))
+
+
 def run_commands(registry: Registry) -> list[AnyCommand]:
     """One command for every task. The schema of the task is that of the command."""
     return [
-        Command(RUN + task.name, task.summary, task.request, functools.partial(_run, task), TAKE)
+        TaskCommand(RUN + task.name, task.summary, task.request, _unread, TAKE, task=task)
         for task in registry.tasks.values()
     ]
+
+
+def run_task(host: Host, call: Call, task: Task[Any], named: Mapping[str, object]) -> list[Message]:
+    """Queue what is asked for by name: as many jobs as variations, the seed of each one above that of the one before.
+
+    Raises:
+        BadArguments: an argument is missing, unknown, of the wrong type or out of range.
+        QueueFull: so many jobs cannot wait.
+    """
+    given, delivery = split(task.name, named)
+    task, arguments = host.shelf.cast(task, given)
+    first = task.parse(arguments, host.finder(call))
+    host.scheduler.queue.check_room(delivery.count)
+    seeds = ((first.seed + number) % (MAX_SEED + 1) for number in range(delivery.count))
+    return [host.submit(call, task, first.model_copy(update={"seed": s}), delivery=delivery) for s in seeds]
+
+
+def _unread(host: Host, call: Call, asked: Request) -> list[Message]:
+    raise AssertionError("a task command reads its arguments itself")
 
 
 def json_object(text: str) -> dict[str, object]:
@@ -56,13 +98,8 @@ def json_object(text: str) -> dict[str, object]:
     return found
 
 
-def _run(task: Task[Any], host: Host, call: Call, request: Request) -> list[Message]:
-    return [host.submit(call, task, request)]
-
-
 def _run_json(host: Host, call: Call, asked: RunJson) -> list[Message]:
-    task = host.registry.task(asked.task)
-    return _run(task, host, call, task.parse(json_object(asked.arguments), host.finder(call)))
+    return run_task(host, call, host.registry.task(asked.task), json_object(asked.arguments))
 
 
 def _task_list(host: Host, call: Call, asked: Nothing) -> list[Message]:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unison_engine.audio import Wave, read_audio
-from unison_engine.errors import LibraryFailed, UnknownAsset
+from unison_engine.errors import BadArguments, LibraryFailed, UnknownAsset
 from unison_engine.loudness import integrated_lufs, true_peak
 from unison_engine.takes import metadata
 from unison_engine.takes.index import TakeIndex, read_take
@@ -33,6 +33,7 @@ from unison_engine.tasks import existing_file, is_file
 
 MAX_SLUG = 40
 ENVELOPE_COLUMNS = 512
+REMOVED = "Removed"
 _STALE_SECONDS = 3600.0
 
 log = logging.getLogger(__name__)
@@ -202,6 +203,41 @@ class TakeLibrary:
             path.unlink(missing_ok=True)
             path.with_suffix(".json").unlink(missing_ok=True)
 
+    def put_away(self, take_id: str) -> Path:
+        """Move a take into the folder Removed, where it is no take any more; returns its path there.
+
+        Raises:
+            UnknownAsset: there is no such take.
+            LibraryFailed: the file cannot be moved.
+        """
+        path = self.get(take_id).path
+        place = self.folder / REMOVED / path.name
+        with self._told("changed"):
+            place.parent.mkdir(exist_ok=True)
+            while place.exists():
+                place = place.with_name(f"{take_id}-{secrets.token_hex(3)}.wav")
+            self._move(path, place)
+        return place
+
+    def rename(self, take_id: str, name: str) -> Take:
+        """Give a take another file name, which is its new id; what was made from it has no parent then.
+
+        Raises:
+            UnknownAsset: there is no such take.
+            BadArguments: the name is taken.
+            LibraryFailed: the file cannot be renamed.
+        """
+        take = self.get(take_id)
+        with self._told("changed"):
+            new_id, part = self._claim(name, take.recipe)
+            try:
+                if new_id != name.removesuffix(".wav"):
+                    raise BadArguments(f"there is a take {name!r} already; choose another name.")
+                self._move(take.path, self._path(new_id))
+            finally:
+                part.unlink(missing_ok=True)
+        return self.get(new_id)
+
     def envelope(self, take_id: str) -> NDArray[np.int8]:
         """Least and greatest sample of each of 512 equal stretches of a take, [512, 2] in -127..127, for drawing it.
 
@@ -224,6 +260,13 @@ class TakeLibrary:
         own = self._path(name)
         with self._told("read"):
             return own if own.parent == self.folder and is_file(own) else existing_file(name)
+
+    @staticmethod
+    def _move(path: Path, place: Path) -> None:
+        record = path.with_suffix(".json")
+        if record.is_file():  # Engine 0.1 wrote the take there.
+            os.replace(record, place.with_suffix(".json"))
+        os.replace(path, place)
 
     def _path(self, take_id: str) -> Path:
         return self.folder / f"{take_id}.wav"

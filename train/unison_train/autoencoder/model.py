@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_train.autoencoder.spectrum import Spectrum, mel_filters
+from unison_train.codec import Codec
 
 FLOOR = 1e-4
 
@@ -114,7 +116,7 @@ class Decoder(nn.Module):
         return torch.cat([magnitude * cosine, magnitude * sine], dim=2)
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Codec):
     """Waves to standardised latents and back.
 
     `shift` and `scale` [C] hold mean and inverse deviation of the posterior mean over the training data, so that
@@ -153,6 +155,10 @@ class Autoencoder(nn.Module):
     def decode(self, latent: Tensor) -> Tensor:
         """Standardised latent [B, C, T] -> wave [B, T * latent_hop]."""
         return self.generate(latent.transpose(1, 2) / self.scale + self.shift)
+
+    def describe(self) -> dict[str, Any]:
+        """Its sizes."""
+        return asdict(self.config)
 
     def save(self, folder: Path) -> None:
         """Write `autoencoder.safetensors` and `autoencoder.json`."""

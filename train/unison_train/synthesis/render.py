@@ -7,7 +7,7 @@ samples], without waiting for the device.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -56,7 +56,13 @@ def render(recipes: Sequence[Recipe], bank: ClipBank, layout: LatentLayout) -> B
     runtime makes: RMS 0.1 of the source of an edit (times the recipe's gain) or of a voice reference, and its target
     takes the same gain. Nothing exceeds a peak of 0.97.
     """
-    frames = [layout.frames(recipe.samples) for recipe in recipes]
+    grids = [layout.grid(recipe.samples) for recipe in recipes]
+    frames = [count for _, count in grids]
+    # The longest sound reaches past the last frame of a whole grid.
+    recipes = [
+        replace(recipe, samples=min(recipe.samples, count * layout.hop))
+        for recipe, count in zip(recipes, frames, strict=True)
+    ]
     longest = max(frames)
     kind = recipes[0].mask
     target = torch.empty(len(recipes), longest * layout.hop, device=bank.device)
@@ -69,8 +75,8 @@ def render(recipes: Sequence[Recipe], bank: ClipBank, layout: LatentLayout) -> B
             source[rows] = heard * level
     mask = torch.zeros(len(recipes), 1, longest)
     valid = torch.zeros(len(recipes), longest, dtype=torch.bool)
-    for row, (recipe, count) in enumerate(zip(recipes, frames, strict=True)):
-        mask[row, 0, :count] = torch.from_numpy(mask_frames(kind, count, recipe.reference, recipe.samples))
+    for row, (recipe, (samples, count)) in enumerate(zip(recipes, grids, strict=True)):
+        mask[row, 0, :count] = torch.from_numpy(mask_frames(kind, count, recipe.reference, samples))
         valid[row, :count] = True
     prompts, lines = [recipe.prompt for recipe in recipes], [recipe.lines for recipe in recipes]
     return Batch(prompts, lines, target, source, mask.to(bank.device), valid.to(bank.device))

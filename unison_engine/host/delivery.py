@@ -1,0 +1,112 @@
+"""How a host delivers a sound besides making it: how many, as which files, and when they are heard."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import soundfile
+import soxr
+from pydantic import Field
+
+from unison_engine.audio import read_audio
+from unison_engine.errors import BadArguments, LibraryFailed
+from unison_engine.schema import Schema, parameters
+from unison_engine.takes import Take
+
+EXPORTS = "Exports"
+MAX_VARIATIONS = 16
+
+Bar = Annotated[
+    float | None,
+    Field(ge=1.0, le=100_000.0, description="Start at this bar of the transport that is followed; 17.5 is its middle."),
+]
+
+
+class Copy(Schema):
+    """A copy of a take as another kind of file; the take stays what it is."""
+
+    format: Annotated[
+        Literal["", "wav", "aiff", "caf", "flac", "ogg", "mp3"],
+        Field(description="Kind of file of a copy beside the take, in the folder Exports; its path is told."),
+    ] = ""
+    subtype: Annotated[
+        Literal["", "pcm_16", "pcm_24", "pcm_32", "float", "vorbis", "opus", "mpeg_layer_iii"],
+        Field(description="Samples of the copy; those that are usual for its kind when left out."),
+    ] = ""
+    rate: Annotated[int, Field(ge=0, le=384_000, description="Hz of the copy; 0 for that of the take.")] = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a copy is asked for."""
+        return bool(self.format or self.subtype or self.rate)
+
+    def check(self) -> None:
+        """See that there is such a file.
+
+        Raises:
+            BadArguments: there is none.
+        """
+        if self.wanted and not soundfile.check_format(self._format, self._subtype):
+            known = ", ".join(sorted(name.lower() for name in soundfile.available_subtypes(self._format)))
+            raise BadArguments(f"a {self._format.lower()} file holds no {self.subtype} samples; it holds {known}.")
+
+    def write(self, take: Take, library: Path, path: Path | None = None) -> Path:
+        """Write the copy, by default into the folder Exports of the library; returns where it is.
+
+        Raises:
+            BadArguments: there is no such kind of file, or the path is taken.
+            LibraryFailed: it cannot be written.
+        """
+        self.check()
+        rate = self.rate or take.rate
+        wave = soxr.resample(read_audio(take.path, take.rate), take.rate, rate, quality="VHQ")
+        wave /= max(1.0, float(np.max(np.abs(wave), initial=0.0)))  # Between samples there may be more than full scale.
+        ending = self._format.lower()
+        try:
+            if path is None:
+                path = library / EXPORTS / f"{take.id}.{ending}"
+                while path.exists():
+                    path = path.with_name(f"{take.id}-{secrets.token_hex(3)}.{ending}")
+            elif path.exists():
+                raise BadArguments(f"there is a file {str(path)!r} already; nothing is overwritten, name another.")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, wave, rate, format=self._format, subtype=self._subtype)
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise LibraryFailed(
+                f"{str(path)!r} cannot be written ({error}); see that there is room, and try again."
+            ) from error
+        return path
+
+    @property
+    def _format(self) -> str:
+        return (self.format or "wav").upper()
+
+    @property
+    def _subtype(self) -> str:
+        return self.subtype.upper() or str(soundfile.default_subtype(self._format))
+
+
+class Delivery(Copy):
+    """Pairs that every task takes of a host, besides those of its request."""
+
+    count: Annotated[
+        int,
+        Field(ge=1, le=MAX_VARIATIONS, description="Variations, each a job: with this seed, and with those after it."),
+    ] = 1
+    bar: Bar = None
+
+
+def split(owner: str, named: Mapping[str, object]) -> tuple[dict[str, object], Delivery]:
+    """The arguments of a request, and what among them is about its delivery.
+
+    Raises:
+        BadArguments: that is not right, or there is no such kind of file.
+    """
+    own = {parameter.name for parameter in parameters(Delivery)}
+    delivery = Delivery.read(owner, {name: value for name, value in named.items() if name in own})
+    delivery.check()
+    return {name: value for name, value in named.items() if name not in own}, delivery
