@@ -155,6 +155,32 @@ def test_play_stops_and_goes_on_and_the_arrows_move_the_position(page: Page, hos
     until(page, f"parseFloat(document.querySelector('.clock').textContent) > {stopped + 0.1}")
 
 
+def test_a_take_is_heard_at_the_device_of_the_engine(page: Page, host: LiveHost) -> None:
+    take = make(host, "a slow tide", seconds=5.0)
+    choose_take(page, take)
+    page.get_by_label("Heard in").select_option("engine")
+    view = page.get_by_role("slider")
+    view.focus()
+    page.keyboard.press("PageUp")  # By a second.
+    page.keyboard.press("Space")
+    until(page, "parseFloat(document.querySelector('.clock').textContent) > 1.2")
+    with connect(f"tcp://127.0.0.1:{host.port}") as unison:
+        ((_, asset, state, position, *_),) = unison.entries("/unison/play/list")
+        assert (asset, state) == (take.id, "playing") and isinstance(position, float) and 1.0 < position < 5.0
+        page.keyboard.press("Space")
+        expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+        unison.call("/unison/sync")
+        while unison.entries("/unison/play/list"):  # It fades out.
+            page.wait_for_timeout(20)
+        page.keyboard.press("End")
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        page.keyboard.press("Space")
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()  # It ended by itself.
+        expect(view).to_have_attribute("aria-valuenow", "5.00")
+
+
 def test_variations_stand_side_by_side_and_in_the_descent(page: Page, host: LiveHost) -> None:
     take = make(host, "one wave breaks")
     choose_take(page, take)

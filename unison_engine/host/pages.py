@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from unison_engine.audio import read_audio
 from unison_engine.errors import BadArguments, UnisonError, UnknownAsset
+from unison_engine.host.shelf import Shelf
 from unison_engine.schema import Schema
 from unison_engine.takes import Take, TakeLibrary
 
@@ -62,9 +62,10 @@ class Pages:
         made: POST handlers by path, for those as well.
     """
 
-    def __init__(self, library: TakeLibrary) -> None:
-        """Serve the takes of `library`."""
+    def __init__(self, library: TakeLibrary, shelf: Shelf) -> None:
+        """Serve the takes of `library`; parts that are cut out of them are kept on `shelf`."""
         self._library = library
+        self._shelf = shelf
         self._files = {file.name: file for file in PANEL.iterdir() if file.suffix in _TYPES}
         self.open: dict[str, Handler] = {"/panel": self._page, "/panel/{file}": self._file}
         self.kept: dict[str, Handler] = {
@@ -120,9 +121,9 @@ class Pages:
                     f"cut: {asked.start:g} to {asked.end:g} s is no part of a sound of {take.seconds:g} s; "
                     "give a start before the end, and both inside it."
                 )
-            source = {"source": take.id, "start": first / take.rate, "end": (first + len(part)) / take.rate}
-            told = {"task": "cut", "request": source, "created": datetime.now(UTC)}
-            return self._library.save(part, take.rate, take.recipe.model_copy(update=told), parent=take.id)
+            start, end = (at / take.rate for at in (first, first + len(part)))
+            source: dict[str, JsonValue] = {"source": str(take.path), "start": start, "end": end}
+            return self._shelf.keep(part, take.rate, "cut", source, take.recipe.prompt, None)
 
         return web.json_response(_document(await _told(cut)), status=201)
 

@@ -103,7 +103,7 @@ class Server:
             namespace.add(command_node(command))
         for event in EVENTS:
             namespace.add(event_node(event, clients))
-        web = Web(self.router, clients, namespace, Pages(library), None if is_loopback(host) else token)
+        web = Web(self.router, clients, namespace, Pages(library, shelf), None if is_loopback(host) else token)
         self._endpoints = Endpoints(self.router, web, host, port, token)
         self._clients = clients
         self._log_events: LogEvents | None = None

@@ -4,10 +4,12 @@ import { Composer } from "./compose.js";
 import { Detail } from "./detail.js";
 import { byId, h } from "./dom.js";
 import { Library } from "./library.js";
+import { EngineOutlet } from "./outlet.js";
 import { Player } from "./player.js";
 import { Queue } from "./queue.js";
 import { connect, UnisonError } from "./unison.js";
 
+const PLACE = "unison-place"; // Where sounds were heard last.
 const AGAIN = 2000; // Milliseconds between tries to reach an engine that went away.
 const SHORTCUTS = {
   "Ctrl ↵": "Make the sound",
@@ -25,6 +27,7 @@ const SHORTCUTS = {
 };
 
 let unison = null;
+let outlet = null;
 const player = new Player();
 const composer = new Composer(byId("compose"), () => library.known());
 const words = (take) => composer.words(take);
@@ -33,11 +36,11 @@ const queue = new Queue(byId("queue"));
 const detail = new Detail(byId("take"), player, words, () => composer.onRecordings);
 
 composer.addEventListener("make", ({ detail: asked }) => make(asked));
-library.addEventListener("select", ({ detail: take }) => tried(detail.show(take)));
-library.addEventListener("play", ({ detail: take }) => tried(player.play(take, 0)));
+library.addEventListener("select", ({ detail: take }) => detail.show(take));
+library.addEventListener("play", ({ detail: take }) => player.play(take, 0));
 detail.addEventListener("select", ({ detail: take }) => library.select(take));
-detail.addEventListener("act", ({ detail: asked }) => tried(act(asked)));
-queue.addEventListener("done", () => tried(library.refresh().then(() => detail.refresh())));
+detail.addEventListener("act", ({ detail: asked }) => act(asked));
+queue.addEventListener("done", () => detail.refresh());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   library.colours();
   detail.colours();
@@ -55,8 +58,11 @@ async function make({ task, fields, base }) {
   }
 }
 
-async function act({ act, take, count, task, field, region }) {
-  if (act === "use") {
+async function act({ act, take, count, task, field, region, place }) {
+  if (act === "move") {
+    localStorage.setItem(PLACE, place);
+    await player.move(place === "engine" ? outlet : null);
+  } else if (act === "use") {
     // Tasks work on whole recordings: of a region there has to be one first.
     composer.choose(task, { [field]: region ? (await cut(take, region)).id : take.id });
     composer.focus();
@@ -90,14 +96,12 @@ async function present(take, aloud) {
   if (aloud && !heard) await player.play(take, 0);
 }
 
-/** Shows what went wrong; a wish that was cancelled went as wished. */
-async function tried(promise) {
-  try {
-    await promise;
-  } catch (error) {
-    if (error.code !== "cancelled") note(error.message);
-  }
-}
+// What nobody else answers for is told here; of a line that is lost the head of the page tells.
+window.addEventListener("unhandledrejection", (event) => {
+  const known = event.reason instanceof UnisonError;
+  if (!["cancelled", "unreachable"].includes(event.reason?.code)) note(event.reason.message);
+  if (known) event.preventDefault();
+});
 
 function note(text) {
   byId("note").textContent = text;
@@ -132,8 +136,18 @@ async function open() {
   await state();
   document.body.dataset.line = "open";
   await queue.watch(unison);
-  unison.listen("/unison/event/job", () => tried(state()));
+  unison.listen("/unison/event/job", () => state());
+  unison.listen("/unison/event/asset", () => library.refresh());
+  unison.listen("/unison/event/device", () => places());
+  outlet = new EngineOutlet(unison);
+  await places();
+  await player.move(localStorage.getItem(PLACE) === "engine" ? outlet : null);
   if (!detail.take && library.total) await library.step(0);
+}
+
+async function places() {
+  const [device] = await unison.call("/unison/device/status");
+  detail.places(device, localStorage.getItem(PLACE) ?? "browser");
 }
 
 async function state() {
@@ -173,10 +187,10 @@ document.addEventListener("keydown", (event) => {
   const act = /^[1-9]$/.test(event.key) ? () => detail.switchTo(Number(event.key)) : KEYS[event.key];
   if (!act) return;
   event.preventDefault();
-  tried(Promise.resolve(act()));
+  act();
 });
 
 byId("help").addEventListener("click", KEYS["?"]);
 byId("shortcuts").querySelector("dl").append(...Object.entries(SHORTCUTS).flatMap(([keys, told]) => [h("dt", {}, ...keys.split(" ").map((key) => (key === "–" ? " – " : h("kbd", {}, key)))), h("dd", {}, told)]));
-window.addEventListener("focus", () => unison && tried(library.refresh()));
+window.addEventListener("focus", () => unison && library.refresh());
 open();

@@ -8,7 +8,7 @@ import { picturesOf } from "./sounds.js";
 import { View } from "./view.js";
 
 /**
- * Event `act` (detail: {act, take, ...}): `vary`, `again`, `cut`, or `use` (with task and field).
+ * Event `act` (detail: {act, take, ...}): `move` (with place), `vary`, `again`, `cut`, or `use` (with task and field).
  * Event `select` (detail: a take): another is to be shown.
  */
 export class Detail extends EventTarget {
@@ -25,6 +25,7 @@ export class Detail extends EventTarget {
   #from = this.#edge("Start of the region, in seconds", 0);
   #to = this.#edge("End of the region, in seconds", 1);
   #cut = h("button");
+  #place = h("select", { "aria-label": "Heard in", onchange: ({ target }) => this.#act("move", { place: target.value }) });
   #variations = h("section", { class: "variations", "aria-labelledby": "variations-title" });
   #descent = h("section", { class: "descent", "aria-labelledby": "descent-title" });
 
@@ -85,6 +86,12 @@ export class Detail extends EventTarget {
     this.dispatchEvent(new CustomEvent("select", { detail: take }));
   }
 
+  /** Offer to be heard in this browser or at the engine's device. */
+  places(device, chosen) {
+    const places = { browser: "In this browser", engine: `At the engine: ${device}` };
+    this.#place.replaceChildren(...Object.entries(places).map(([value, told]) => h("option", { value, selected: value === chosen }, told)));
+  }
+
   colours() {
     this.view.draw();
     if (this.take) this.#compare();
@@ -111,7 +118,7 @@ export class Detail extends EventTarget {
       seconds(take.seconds),
       level(take.lufs, "LUFS"),
       take.true_peak === null ? null : level(take.true_peak, "dBTP"),
-      `seed ${recipe.seed}`,
+      recipe.steps ? `seed ${recipe.seed}` : null,
       new Date(recipe.created).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }),
     ];
     const drag = h("a", { class: "drag", href: soundOf(take), download: `${take.id}.wav`, draggable: true, title: "Drag it into a program, or click to save it" }, `${take.id}.wav`);
@@ -122,7 +129,7 @@ export class Detail extends EventTarget {
       h("div", { class: "head" }, h("h2", {}, this.#words(take)), drag),
       h("p", { class: "facts" }, facts.filter(Boolean).map((fact) => h("span", {}, fact))),
       this.view.element,
-      h("div", { class: "transport" }, this.#play, this.#clock, h("label", {}, this.#loop, "Loop ", h("kbd", {}, "L")), h("span", { class: "edges" }, h("span", {}, "Region"), this.#from, "to", this.#to, "s")),
+      h("div", { class: "transport" }, this.#play, this.#clock, h("label", {}, this.#loop, "Loop ", h("kbd", {}, "L")), h("span", { class: "edges" }, h("span", {}, "Region"), this.#from, "to", this.#to, "s"), this.#place),
       h("div", { class: "actions" },
         h("button", { onclick: () => this.#act("vary", { count: 4 }), "aria-keyshortcuts": "V" }, "Four variations ", h("kbd", {}, "V")),
         h("button", { onclick: () => this.#act("again"), "aria-keyshortcuts": "E" }, "Change the words ", h("kbd", {}, "E")),

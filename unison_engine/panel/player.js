@@ -1,4 +1,4 @@
-// Plays takes in the browser, and measures what is heard.
+// Plays takes, and measures what this browser hears of them.
 
 import { byId, level } from "./dom.js";
 
@@ -13,7 +13,8 @@ export class Player extends EventTarget {
   take = null;
   region = null; // [start, end] in seconds, of which no more is played.
   loop = false;
-  #audio = new Audio();
+  #browser = Object.assign(new Audio(), { preload: "auto", load: (take) => (this.#browser.src = soundOf(take)) });
+  #audio = this.#browser;
   #context = null;
   #analyser = null;
   #peak = FLOOR;
@@ -22,8 +23,23 @@ export class Player extends EventTarget {
 
   constructor() {
     super();
-    this.#audio.preload = "auto";
-    for (const name of ["play", "pause", "ended"]) this.#audio.addEventListener(name, () => this.#changed());
+    this.#follow(this.#browser);
+  }
+
+  /** Be heard somewhere else from now on: at an outlet, or (null) in this browser. */
+  async move(outlet) {
+    const { playing, position } = this;
+    this.#audio.pause();
+    this.#audio = outlet ?? this.#browser;
+    if (outlet) this.#follow(outlet);
+    if (!this.take) return;
+    this.#audio.load(this.take);
+    this.seek(position);
+    if (playing) await this.play(this.take, position);
+  }
+
+  #follow(audio) {
+    for (const name of ["play", "pause", "ended"]) audio.addEventListener(name, () => audio === this.#audio && this.#changed());
   }
 
   get playing() {
@@ -38,7 +54,7 @@ export class Player extends EventTarget {
   async play(take, from = this.region?.[0] ?? 0) {
     this.show(take);
     this.seek(from);
-    this.#listen();
+    if (this.#audio === this.#browser) this.#listen();
     await this.#audio.play().catch((error) => {
       if (error.name !== "AbortError") throw error; // Another was chosen meanwhile.
     });
@@ -50,7 +66,7 @@ export class Player extends EventTarget {
     this.#audio.pause();
     this.take = take;
     this.region = null;
-    this.#audio.src = soundOf(take);
+    this.#audio.load(take);
     this.#changed();
   }
 
