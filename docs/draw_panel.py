@@ -28,11 +28,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as takes, LiveHost(served, Path(takes)) as host, open_browser() as browser:
         make_sounds(host.port)
         page = open_panel(browser, host.port, [], viewport={"width": 1440, "height": 900})
-        choose(page, "footsteps on gravel")
+        choose(page, "footsteps on gravel, then")
         draw_region(page)
         keep(page, "panel")
         page.locator("label:has(input[value=timeline])").click()
-        keep(page, "panel-timeline", height=560)
+        keep(page, "panel-timeline", height=620)
         dark = {"color_scheme": "dark", "viewport": {"width": 820, "height": 1180}, "has_touch": True}
         page = open_panel(browser, host.port, [], **dark)
         choose(page, "Add a church bell.")

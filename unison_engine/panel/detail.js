@@ -172,18 +172,21 @@ export class Detail extends EventTarget {
     this.#variations.hidden = !this.#family.length;
     if (!this.#family.length) return;
     const longest = Math.max(...this.#family.map((take) => take.seconds));
-    const rows = this.#family.map((take, index) => this.#variation(take, index, longest));
+    const alike = new Set(this.#family.map(this.#words)).size === 1;
+    const rows = this.#family.map((take, index) => {
+      return this.#variation(take, index, longest, alike ? `seed ${take.recipe.seed}` : this.#words(take));
+    });
     this.#variations.replaceChildren(h("h3", { id: "variations-title" }, "Side by side"), h("ol", {}, rows));
   }
 
-  #variation(take, index, longest) {
+  #variation(take, index, longest, called) {
     const wave = h("canvas", { class: "wave" });
     const spectrum = h("canvas", { class: "spectrum" });
     const strip = h("span", { class: "strip", style: { width: `${(100 * take.seconds) / longest}%`, "--seconds": take.seconds } });
     const chosen = take.id === this.take.id;
     strip.append(spectrum, wave, chosen ? h("i", { class: "head-line" }) : "");
     const button = h("button", { title: this.#words(take), "aria-pressed": String(chosen), onclick: () => this.switchTo(index + 1) });
-    button.append(h("kbd", {}, String(index + 1)), h("span", { class: "time" }, strip), h("span", { class: "facts" }, h("span", {}, `seed ${take.recipe.seed}`), h("span", {}, level(take.lufs, "LUFS"))));
+    button.append(h("kbd", {}, String(index + 1)), h("span", { class: "time" }, strip), h("span", { class: "facts" }, h("span", { class: "words" }, called), h("span", {}, level(take.lufs, "LUFS"))));
     picturesOf(take, 400).then((pictures) => {
       if (!wave.isConnected) return;
       drawWave(wave, pictures.wave);
