@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test test-slow peers vectors check format bench clean
+.PHONY: demo test test-slow peers panel-test vectors check format bench clean
 
 demo: .venv/ready
 	$(UV) sync -q --frozen --inexact --group demo
@@ -21,6 +21,11 @@ test-slow: .venv/ready
 peers: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) pytest -rs tests/peers
+
+# The panel in Chromium: apt-get install chromium nodejs npm. What is missing is skipped, with the reason.
+panel-test: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(RUN) pytest -rs -m "slow or not slow" tests/test_panel.py tests/test_panel_pages.py tests/test_client.py tests/test_client_javascript.py
 
 # The network against vectors of the official code; DIR is any folder laid out as tests/vectors.
 DIR ?= tests/vectors
