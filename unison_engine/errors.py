@@ -101,6 +101,12 @@ class Interrupted(UnisonError):
     code = "interrupted"
 
 
+class Unreachable(UnisonError):
+    """No engine answers at an address, or the line to it was lost."""
+
+    code = "unreachable"
+
+
 class Cancelled(UnisonError):
     """The job was cancelled at the client's wish."""
 

@@ -36,6 +36,11 @@ class IsRecording:
     """Marks a field whose text names a recording."""
 
 
+@dataclass(frozen=True)
+class IsEvents:
+    """Marks a field whose text places sounds in time: `0.0-2.0 footsteps; 2.5-3.5 a door`."""
+
+
 class Schema(BaseModel):
     """Base of what takes arguments. Unknown names are refused, and so are numbers that are not finite."""
 
@@ -87,6 +92,7 @@ class Parameter:
         maximum: greatest value allowed, if any.
         choices: the only values allowed, or empty.
         recording: the text names a recording.
+        events: the text places sounds in time.
     """
 
     name: str
@@ -100,6 +106,12 @@ class Parameter:
     maximum: float | None
     choices: tuple[str, ...]
     recording: bool
+    events: bool
+
+    @property
+    def meaning(self) -> str:
+        """What a form should offer in place of a plain field: `flag`, `recording`, `events`, or nothing special."""
+        return "flag" if self.kind is bool else "recording" if self.recording else "events" if self.events else ""
 
     @property
     def tag(self) -> str:
@@ -149,6 +161,7 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
         maximum=_number(high),
         choices=choices,
         recording=any(isinstance(mark, IsRecording) for mark in metadata),
+        events=any(isinstance(mark, IsEvents) for mark in metadata),
     )
 
 

@@ -11,7 +11,7 @@ from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
 from unison_engine.errors import BadArguments
 from unison_engine.prompts import Event
-from unison_engine.tasks import Fixed, Request, Seconds, Task, TaskContext, Text
+from unison_engine.tasks import Fixed, IsEvents, Request, Seconds, Task, TaskContext, Text
 
 _EVENT = re.compile(r"(?P<start>\d+(?:\.\d+)?)\s*-\s*(?P<end>\d+(?:\.\d+)?)\s+(?P<caption>\S.*)", re.DOTALL)
 
@@ -23,6 +23,7 @@ class Timeline(Request):
         Text,
         Field(description='Start and end in seconds and a caption each: "0.0-2.0 footsteps; 2.5-3.5 a door".'),
         Fixed(),
+        IsEvents(),
     ]
     seconds: Annotated[Seconds, Field(description="Length of the sound."), Fixed()] = 10.0
 

@@ -14,9 +14,11 @@ from unison_engine.host.replies import Sent, tags
 from unison_engine.schema import Parameter
 
 ATTRIBUTES = frozenset(
-    {"FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "EXTENDED_TYPE", "UNIT", "PAIRS"}
+    {"FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "EXTENDED_TYPE", "UNIT"}
+    | {"ARGUMENTS", "PAIRS"}
 )
-"""What nodes are told with. PAIRS is our own: the name-value pairs that may follow the arguments of TYPE."""
+"""What nodes are told with. Two are our own, for who draws a form: ARGUMENTS tells more of the fixed arguments of TYPE,
+and PAIRS of the name-value pairs that may follow them."""
 WATCHED = ("LISTEN", "PATH_ADDED", "PATH_REMOVED", "PATH_CHANGED")
 """What a WebSocket carries besides OSC packets."""
 _READ, _WRITE = 1, 2
@@ -118,7 +120,10 @@ class Namespace:
 def command_node(command: AnyCommand) -> Node:
     """The node of a command: it can be written, and its type is that of the request number and the fixed arguments."""
     fixed = [parameter for parameter in command.parameters if parameter.fixed]
-    pairs = {p.name: _pair(p) for p in command.parameters if not p.fixed}
+    told = {
+        "ARGUMENTS": {p.name: _field(p) for p in fixed},
+        "PAIRS": {p.name: _field(p) for p in command.parameters if not p.fixed},
+    }
     attributes = {
         "DESCRIPTION": command.summary,
         "ACCESS": _WRITE,
@@ -127,7 +132,7 @@ def command_node(command: AnyCommand) -> Node:
         "RANGE": [None, *map(_range, fixed)],
         "UNIT": [None, *(_UNITS.get(parameter.unit) for parameter in fixed)],
     }
-    return Node(command.address, attributes | ({"PAIRS": pairs} if pairs else {}))
+    return Node(command.address, attributes | {name: fields for name, fields in told.items() if fields})
 
 
 def value_node(path: str, fields: str, description: str, value: Callable[[], Iterable[object]]) -> Node:
@@ -152,14 +157,20 @@ def event_node(event: Sent, clients: ClientBook) -> Node:
     return value_node(event.address, event.fields, event.when, value)
 
 
-def _pair(parameter: Parameter) -> Json:
+def _field(parameter: Parameter) -> Json:
     told = {
         "TYPE": parameter.tag,
         "REQUIRED": parameter.required,
+        "DEFAULT": _default(parameter),
         "RANGE": _range(parameter),
         "UNIT": _UNITS.get(parameter.unit),
+        "MEANING": parameter.meaning or None,
     }
     return {"DESCRIPTION": parameter.description} | {name: value for name, value in told.items() if value is not None}
+
+
+def _default(parameter: Parameter) -> object:
+    return int(parameter.default) if isinstance(parameter.default, bool) else parameter.default
 
 
 def _range(parameter: Parameter) -> Json | None:

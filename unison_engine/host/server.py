@@ -18,6 +18,7 @@ from unison_engine.host.endpoints import Endpoints
 from unison_engine.host.job_nodes import JobNodes
 from unison_engine.host.jobs import Job
 from unison_engine.host.namespace import Namespace, command_node, event_node
+from unison_engine.host.pages import Pages
 from unison_engine.host.playback import Output
 from unison_engine.host.replies import EVENTS
 from unison_engine.host.reports import JobReports
@@ -76,7 +77,7 @@ class Server:
             namespace.add(command_node(command))
         for event in EVENTS:
             namespace.add(event_node(event, clients))
-        web = Web(self.router, clients, namespace, None if is_loopback(host) else token)
+        web = Web(self.router, clients, namespace, Pages(library), None if is_loopback(host) else token)
         self._endpoints = Endpoints(self.router, web, host, port, token)
         self._clients = clients
         self._log_events: LogEvents | None = None

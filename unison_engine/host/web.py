@@ -14,6 +14,7 @@ from unison_engine.engine import engine_version
 from unison_engine.errors import BadArguments, UnknownAddress
 from unison_engine.host.clients import ClientBook
 from unison_engine.host.namespace import ATTRIBUTES, WATCHED, Json, Namespace
+from unison_engine.host.pages import Handler, Pages
 from unison_engine.host.router import Router
 from unison_engine.host.websocket import WebSocketPeer
 
@@ -21,14 +22,23 @@ from unison_engine.host.websocket import WebSocketPeer
 class Web:
     """Speaks HTTP on connections that are handed to it."""
 
-    def __init__(self, router: Router, clients: ClientBook, namespace: Namespace, token: str | None) -> None:
+    def __init__(
+        self, router: Router, clients: ClientBook, namespace: Namespace, pages: Pages, token: str | None
+    ) -> None:
         """Packets that come in WebSockets go to `router`. With a token, every request has to show it."""
         self._router = router
         self._clients = clients
         self._namespace = namespace
         self._token = token
+        # Stands for the token where a browser asks by itself, as for a sound that it plays.
+        self._session = secrets.token_urlsafe(32)
         self._peers: set[WebSocketPeer] = set()
         application = web.Application()
+        application.router.add_get("/panel/session", self._checked(self._begin_session))
+        for path, handler in pages.open.items():
+            application.router.add_get(path, self._checked(handler, public=True))
+        for path, handler in pages.kept.items():
+            application.router.add_get(path, self._checked(handler))
         application.router.add_get("/{path:.*}", self._get)
         application.on_shutdown.append(self._hang_up)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
@@ -59,7 +69,7 @@ class Web:
         if request.query_string == "HOST_INFO":
             return self._json(request, self._host_info(request))
         if not admitted:
-            raise web.HTTPUnauthorized(text="send the token in a header: Authorization: Bearer TOKEN.")
+            raise _unauthorized()
         try:
             told = self._namespace.describe(request.path, request.query_string)
         except UnknownAddress as error:
@@ -67,6 +77,23 @@ class Web:
         except BadArguments as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         return web.Response(status=204) if told is None else self._json(request, told)
+
+    def _checked(self, handler: Handler, public: bool = False) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            self._check_origin(request)
+            if not (public or self._admitted(request)):
+                raise _unauthorized()
+            response = await handler(request)
+            response.headers.update(_shared(request))
+            return response
+
+        return answer
+
+    async def _begin_session(self, request: web.Request) -> web.StreamResponse:
+        response = web.Response(status=204)
+        if self._token is not None:
+            response.set_cookie(_cookie(request), self._session, httponly=True, samesite="Strict")
+        return response
 
     async def _open_websocket(self, request: web.Request, admitted: bool) -> web.StreamResponse:
         local = self._token is None
@@ -91,17 +118,20 @@ class Web:
 
     @staticmethod
     def _json(request: web.Request, body: Json) -> web.Response:
-        # The origin was checked; without this its page could not read the answer.
-        origin = request.headers.get("Origin")
-        return web.json_response(body, headers={"Access-Control-Allow-Origin": origin} if origin else None)
+        return web.json_response(body, headers=_shared(request))
 
     async def _hang_up(self, application: web.Application) -> None:
         for peer in self._peers:
             peer.close()
 
     def _admitted(self, request: web.Request) -> bool:
+        if self._token is None:
+            return True
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return self._token is None or secrets.compare_digest(given.encode(), self._token.encode())
+        known = request.cookies.get(_cookie(request), "")
+        return secrets.compare_digest(given.encode(), self._token.encode()) or secrets.compare_digest(
+            known.encode(), self._session.encode()
+        )
 
     def _check_origin(self, request: web.Request) -> None:
         """Any page of the web can make its browser ask this server, under a name of its own or from its own origin."""
@@ -114,6 +144,21 @@ class Web:
         parts = urlsplit(origin)
         if parts.netloc != request.host and not is_loopback(parts.hostname or ""):
             raise web.HTTPForbidden(text=f"the Origin is {origin!r}; pages from elsewhere are not served.")
+
+
+def _unauthorized() -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(text="send the token in a header: Authorization: Bearer TOKEN.")
+
+
+def _cookie(request: web.Request) -> str:
+    """Name of the cookie of a session; browsers share cookies among the ports of a machine."""
+    return f"unison-{request.get_extra_info('sockname')[1]}"
+
+
+def _shared(request: web.Request) -> dict[str, str]:
+    """Without this a page whose origin was checked could not read the answer."""
+    origin = request.headers.get("Origin")
+    return {"Access-Control-Allow-Origin": origin} if origin else {}
 
 
 def is_loopback(host: str) -> bool:

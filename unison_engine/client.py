@@ -1,0 +1,232 @@
+"""Makes sounds with an engine that runs elsewhere (`unison serve`), as `unison_engine.engine.Engine` does in process.
+
+>>> from unison_engine.client import connect
+>>> with connect("tcp://127.0.0.1:7770") as unison:  # doctest: +SKIP
+...     take = unison.run("text_to_audio", prompt="heavy rain", seconds=4, seed=7)
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from unison_engine.client_lines import Line, open_line
+from unison_engine.errors import Cancelled, UnisonError, UnknownAsset, Unreachable
+from unison_engine.host import osc
+from unison_engine.host.osc import Argument, Message
+from unison_engine.takes import Take
+from unison_engine.takes.metadata import parse_take
+
+_NAMED = {f"/unison/{name}" for name in ("ack", "done", "fail", "cancelled", "item", "end", "late")}
+"""Replies that begin with the command and the request number; others begin with the number."""
+_PROGRESS = "/unison/progress"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: `step` of `steps` in `stage`; `fraction` 0 to 1, `eta` in seconds, -1 while unknown."""
+
+    job: str
+    fraction: float
+    stage: str
+    step: int
+    steps: int
+    eta: float
+
+
+Told = Callable[[Progress], None]
+
+
+def connect(url: str = "tcp://127.0.0.1:7770", token: str = "") -> Client:
+    """Open a line to an engine: `tcp://HOST:PORT`, `ws://HOST:PORT`, or `wss://…` through a proxy with TLS.
+
+    Raises:
+        BadArguments: the address is of no such kind.
+        Unreachable: nobody answers there.
+        NotAllowed: the engine wants a token, or another one.
+    """
+    client = Client(open_line(url), url, token)
+    try:
+        if token:
+            client.call("/unison/auth", token)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+class Client:
+    """A line to an engine, for one thread; `connect` opens it, and leaving the `with` block closes it.
+
+    What is waited for is given up by raising from `progress`, as in process, or by Ctrl-C: the job is then cancelled.
+    """
+
+    def __init__(self, line: Line, url: str, token: str = "") -> None:
+        """Speak over `line`; takes are fetched by HTTP from the same host and port."""
+        parts = urllib.parse.urlsplit(url)
+        self._line = line
+        self._http = f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+        self._token = token
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Client:
+        """The client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; jobs that run go on."""
+        self._line.close()
+
+    def run(self, task: str, /, *, progress: Told | None = None, **fields: object) -> Take:
+        """Make one sound; `fields` are those of the task's request, and recordings are named as the engine knows them.
+
+        Raises:
+            UnisonError: what `Engine.run` raises, of the same class; or `Cancelled`, by whomever.
+            Unreachable: the line was lost.
+        """
+        return self._make("/unison/run/json", [task, json.dumps(fields)], 1, progress)[0]
+
+    def again(self, name: str, /, *, progress: Told | None = None, **changes: str | float) -> Take:
+        """Make a take or a job once more: the same samples, or what `changes` of its request make of it.
+
+        Raises:
+            UnisonError: what `run` raises, and `ModelMissing` where another bundle made the sound.
+        """
+        pairs = [part for pair in changes.items() for part in pair]
+        return self._make("/unison/job/again", [name, *pairs], 1, progress)[0]
+
+    def vary(self, name: str, count: int = 1, /, *, progress: Told | None = None) -> list[Take]:
+        """Make `count` takes of the same request with fresh seeds, 16 at most.
+
+        Raises:
+            UnisonError: what `run` raises.
+        """
+        return self._make("/unison/job/vary", [name, count], count, progress)
+
+    def tasks(self) -> dict[str, str]:
+        """What can be made: the summary of each task by its name."""
+        return {str(name): str(summary) for name, summary, _ in self.entries("/unison/task/list")}
+
+    def call(self, address: str, *arguments: Argument) -> tuple[Argument, ...]:
+        """Run a quick command; returns what its answer holds behind the request number, and of a done behind the job.
+
+        Raises:
+            UnisonError: it was refused.
+        """
+        message = next(self._answers(address, arguments))
+        return message.arguments[3:] if message.address in _NAMED else message.arguments[1:]
+
+    def entries(self, address: str, *arguments: Argument) -> list[tuple[Argument, ...]]:
+        """Run a command that answers with a list; returns the fields of each entry.
+
+        Raises:
+            UnisonError: it was refused.
+        """
+        answers = itertools.takewhile(
+            lambda message: message.address == "/unison/item", self._answers(address, arguments)
+        )
+        return [message.arguments[3:] for message in answers]
+
+    def take(self, take_id: str) -> Take:
+        """A take of the engine's library; its path is one of the engine's machine.
+
+        Raises:
+            UnknownAsset: there is no such take.
+        """
+        told = self._fetch(take_id).decode()
+        return parse_take(told, Path(json.loads(told)["path"]))
+
+    def save(self, take: Take, path: str | Path) -> Path:
+        """Copy the WAV of a take to this machine.
+
+        Raises:
+            UnknownAsset: it is not there any more.
+        """
+        path = Path(path)
+        path.write_bytes(self._fetch(take.id, "/sound.wav"))
+        return path
+
+    def _make(self, address: str, arguments: list[Argument], count: int, progress: Told | None) -> list[Take]:
+        jobs: set[str] = set()
+        made: list[str] = []
+        try:
+            for message in self._answers(address, arguments, jobs):
+                if message.address == _PROGRESS and progress:
+                    progress(Progress(*message.arguments))  # type: ignore[arg-type]
+                elif message.address == "/unison/ack":
+                    jobs.add(str(message.arguments[2]))
+                elif message.address == "/unison/done":
+                    jobs.discard(str(message.arguments[2]))
+                    made.append(str(message.arguments[7]))
+                elif message.address == "/unison/cancelled":
+                    jobs.discard(str(message.arguments[2]))
+                    raise Cancelled(f"{message.arguments[2]!s} was cancelled while {message.arguments[3]!s}.")
+                if len(made) == count:
+                    break
+        except Unreachable:
+            raise
+        except BaseException:
+            for job in jobs:
+                self._line.send(osc.encode(Message("/unison/job/cancel", (0, job))))
+            raise
+        return [self.take(take_id) for take_id in made]
+
+    def _answers(
+        self, address: str, arguments: tuple[Argument, ...] | list[Argument], jobs: set[str] | None = None
+    ) -> Iterator[Message]:
+        """Send a command; yields what answers it and, of `jobs`, how far they are. A refusal raises."""
+        number = next(self._numbers)
+        self._line.send(osc.encode(Message(address, (number, *arguments))))
+        while True:
+            for message in osc.decode(self._line.receive()):
+                if message.address == _PROGRESS:
+                    if jobs and message.arguments[0] in jobs:
+                        yield message
+                    continue
+                told = message.arguments[1] if message.address in _NAMED else message.arguments[0]
+                unread = message.address == "/unison/fail" and message.arguments[:2] == ("", 0)
+                if told != number and not unread:
+                    continue
+                if message.address == "/unison/fail":
+                    _, _, code, text, job = message.arguments
+                    if jobs:
+                        jobs.discard(str(job))
+                    raise _KINDS.get(str(code), UnisonError)(str(text))
+                yield message
+
+    def _fetch(self, take_id: str, part: str = "") -> bytes:
+        headers: Mapping[str, str] = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        url = f"{self._http}/takes/{urllib.parse.quote(take_id, safe='')}{part}"
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers))) as response:
+                return bytes(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                text = error.read().decode(errors="replace")
+            raise (UnknownAsset if error.code == 404 else UnisonError)(text) from None
+        except urllib.error.URLError as error:
+            raise Unreachable(f"{url} cannot be fetched ({error.reason}); see that the engine still runs.") from error
+
+
+def _kinds(base: type[UnisonError]) -> dict[str, type[UnisonError]]:
+    """Classes of errors by their code; of those that share one, the most general."""
+    kinds: dict[str, type[UnisonError]] = {base.code: base}
+    for kind in base.__subclasses__():
+        kinds = {**_kinds(kind), **kinds}
+    return kinds
+
+
+_KINDS = _kinds(UnisonError)

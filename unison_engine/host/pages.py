@@ -1,0 +1,119 @@
+"""What browsers are given besides OSCQuery: the panel's own files, and the takes with their sounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from aiohttp import web
+from pydantic import Field
+
+from unison_engine.errors import BadArguments, UnisonError, UnknownAsset
+from unison_engine.schema import Schema
+from unison_engine.takes import Take, TakeLibrary
+
+PANEL = Path(__file__).parent.parent / "panel"
+# Told here, since the types that a system knows are its own affair.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".woff2": "font/woff2",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+T = TypeVar("T")
+
+
+class Search(Schema):
+    """The query of /takes."""
+
+    text: Annotated[str, Field(max_length=200, description="Words that the takes hold.")] = ""
+    task: Annotated[str, Field(max_length=100, description="The task that made them.")] = ""
+    offset: Annotated[int, Field(ge=0, description="How many of the newest to pass over.")] = 0
+    limit: Annotated[int, Field(ge=1, le=500, description="How many to tell of at most.")] = 100
+
+
+class Pages:
+    """Answers GET requests for files of the panel and for takes.
+
+    Attributes:
+        open: handlers by path that hold nothing of anybody's.
+        kept: handlers by path of what the library holds, for those who may see it.
+    """
+
+    def __init__(self, library: TakeLibrary) -> None:
+        """Serve the takes of `library`."""
+        self._library = library
+        self._files = {file.name: file for file in PANEL.iterdir() if file.suffix in _TYPES}
+        self.open: dict[str, Handler] = {"/panel": self._page, "/panel/{file}": self._file}
+        self.kept: dict[str, Handler] = {
+            "/takes": self._takes,
+            "/takes/{take}": self._take,
+            "/takes/{take}/tree": self._tree,
+            "/takes/{take}/envelope": self._envelope,
+            "/takes/{take}/sound.wav": self._sound,
+        }
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        return self._sent("index.html")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        return self._sent(request.match_info["file"])
+
+    def _sent(self, name: str) -> web.StreamResponse:
+        if name not in self._files:
+            raise web.HTTPNotFound(text=f"the panel has no file {name!r}; it is at /panel.")
+        file = self._files[name]
+        return web.FileResponse(file, headers={**_HEADERS, "Content-Type": _TYPES[file.suffix]})
+
+    async def _takes(self, request: web.Request) -> web.StreamResponse:
+        asked = await _told(lambda: Search.read("/takes", request.query))
+        found = await _told(lambda: self._library.search(asked.text, asked.task or None))
+        newest = found[::-1][asked.offset : asked.offset + asked.limit]
+        return web.json_response({"total": len(found), "takes": [_document(take) for take in newest]})
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(_document(await self._find(request)))
+
+    async def _tree(self, request: web.Request) -> web.StreamResponse:
+        rows = await _told(lambda: self._library.tree(request.match_info["take"]))
+        return web.json_response([{"depth": depth, "take": _document(take)} for depth, take in rows])
+
+    async def _envelope(self, request: web.Request) -> web.StreamResponse:
+        envelope = await _told(lambda: self._library.envelope(request.match_info["take"]))
+        return web.Response(body=envelope.tobytes(), content_type="application/octet-stream", headers=_HEADERS)
+
+    async def _sound(self, request: web.Request) -> web.StreamResponse:
+        take = await self._find(request)
+        return web.FileResponse(take.path, headers={**_HEADERS, "Content-Type": "audio/wav"})
+
+    async def _find(self, request: web.Request) -> Take:
+        # The library takes a name inside its own folder and no other.
+        return await _told(lambda: self._library.get(request.match_info["take"]))
+
+
+def _document(take: Take) -> dict[str, object]:
+    return {**take.model_dump(mode="json"), "path": str(take.path)}
+
+
+async def _told(ask: Callable[[], T]) -> T:
+    """What `ask` finds, asked in a thread, since it reads the disk; its errors as those of HTTP."""
+    try:
+        return await asyncio.to_thread(ask)
+    except UnisonError as error:
+        kinds: dict[type[UnisonError], type[web.HTTPException]] = {
+            UnknownAsset: web.HTTPNotFound,
+            BadArguments: web.HTTPBadRequest,
+        }
+        raise kinds.get(type(error), web.HTTPInternalServerError)(text=str(error)) from error
