@@ -104,6 +104,23 @@ class Registry:
         return known[name]
 
 
+@dataclass(frozen=True)
+class PluginSource:
+    """Where plugins come from; every process of a host loads its registry from the same.
+
+    Attributes:
+        found: their entry points; None for all that are installed.
+        switches: which are off.
+    """
+
+    found: tuple[EntryPoint, ...] | None = None
+    switches: Switches = field(default_factory=Switches)
+
+    def load(self, fresh: str = "") -> Registry:
+        """See `load_registry`."""
+        return load_registry(self.found, self.switches, fresh)
+
+
 def load_registry(
     found: Iterable[EntryPoint] | None = None, switches: Switches | None = None, fresh: str = ""
 ) -> Registry:

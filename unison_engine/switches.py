@@ -56,4 +56,4 @@ class Switches:
                 json.dump(off, part, indent=1)
             os.replace(part.name, self.file)
         except OSError as error:
-            raise PluginFailed(f"{str(self.file)!r} cannot be written ({error.strerror}); see to its folder.") from error
+            raise PluginFailed(f"{str(self.file)!r} cannot be written: {error.strerror}.") from error

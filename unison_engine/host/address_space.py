@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from unison_engine.errors import UnknownAddress
-from unison_engine.host import again, job_commands, session, task_commands
+from unison_engine.host import again, job_commands, plugin_commands, session, task_commands
 from unison_engine.host.commands import AnyCommand
 from unison_engine.registry import Registry
 
@@ -20,7 +20,11 @@ class AddressSpace:
     """
 
     def __init__(self, registry: Registry) -> None:
-        """The host's own commands, and one for every task."""
+        """The host's own commands, one for every task, and those of plugins."""
+        self.load(registry)
+
+    def load(self, registry: Registry) -> None:
+        """Take up other plugins."""
         self._registry = registry
         known = (
             *session.COMMANDS,
@@ -28,6 +32,8 @@ class AddressSpace:
             *again.COMMANDS,
             *task_commands.run_commands(registry),
             *task_commands.COMMANDS,
+            *plugin_commands.COMMANDS,
+            *plugin_commands.of_plugins(registry),
         )
         self.commands: dict[str, AnyCommand] = {command.address: command for command in known}
 

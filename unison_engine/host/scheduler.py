@@ -138,7 +138,7 @@ class Scheduler:
         except UnisonError as error:
             job.error = error
             self._end(job, State.FAILED)
-            if isinstance(error, Interrupted):
+            if not self._worker.alive:
                 await self._restart()
         except Exception as error:
             log.exception("%s failed", job.id)

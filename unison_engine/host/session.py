@@ -72,7 +72,7 @@ def _version(host: Host, call: Call, asked: Nothing) -> list[Message]:
 def _status(host: Host, call: Call, asked: Nothing) -> list[Message]:
     scheduler, output, plugins = host.scheduler, host.output, host.registry.plugins
     host.peak_load = max(host.peak_load, output.load)
-    bad = sum(1 for plugin in plugins if plugin.error)
+    bad = sum(1 for plugin in plugins if plugin.state != "ok")
     return [
         call.reply(
             "/unison/status.reply",

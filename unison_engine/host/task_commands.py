@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from unison_engine.errors import BadArguments
+from unison_engine.guard import Guard
 from unison_engine.host import osc
 from unison_engine.host.calls import Call
 from unison_engine.host.commands import AnyCommand, Command, Nothing
@@ -21,7 +22,6 @@ from unison_engine.tasks import Request, Task
 
 RUN = "/unison/run/"
 RUN_JSON = RUN + "json"
-HOOKS_API = 1
 TAKE = Reply(fields="s path, f seconds, i rate, i channels, s asset, i seed, f lufs")
 """The details of a finished take."""
 
@@ -36,7 +36,14 @@ class RunJson(Schema):
 def run_commands(registry: Registry) -> list[AnyCommand]:
     """One command for every task. The schema of the task is that of the command."""
     return [
-        Command(RUN + task.name, task.summary, task.request, functools.partial(_run, task), TAKE)
+        Command(
+            RUN + task.name,
+            task.summary,
+            task.request,
+            functools.partial(_run, task),
+            TAKE,
+            registry.owners.get(task.name, ""),
+        )
         for task in registry.tasks.values()
     ]
 
@@ -62,20 +69,16 @@ def _run(task: Task[Any], host: Host, call: Call, request: Request) -> list[Mess
 
 def _run_json(host: Host, call: Call, asked: RunJson) -> list[Message]:
     task = host.registry.task(asked.task)
-    return _run(task, host, call, task.parse(json_object(asked.arguments), host.finder(call)))
+    named = json_object(asked.arguments)
+    with Guard(host.registry.owners)(task.name):
+        request = task.parse(named, host.finder(call))
+    return _run(task, host, call, request)
 
 
 def _task_list(host: Host, call: Call, asked: Nothing) -> list[Message]:
     tasks = host.registry.tasks.values()
     return call.items(
         (task.name, osc.shorten(task.summary, 200), osc.shorten(usage(parameters(task.request)))) for task in tasks
-    )
-
-
-def _plugin_list(host: Host, call: Call, asked: Nothing) -> list[Message]:
-    return call.items(
-        (p.name, p.version, HOOKS_API, "failed" if p.error else "ok", ",".join(p.hooks), osc.shorten(p.error))
-        for p in host.registry.plugins
     )
 
 
@@ -87,12 +90,5 @@ COMMANDS: tuple[AnyCommand, ...] = (
         Nothing,
         _task_list,
         Reply("/unison/item", "s task, s summary, s arguments"),
-    ),
-    Command(
-        "/unison/plugin/list",
-        "The plugins, those included that failed to load.",
-        Nothing,
-        _plugin_list,
-        Reply("/unison/item", "s name, s version, i api, s state, s hooks, s error"),
     ),
 )
