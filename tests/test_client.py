@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.live_host import LiveHost
-from tests.noise_synthesizer import open_fast, open_slow
 from unison_engine.audio import read_audio
 from unison_engine.client import Client, Progress, connect
 from unison_engine.engine import Engine
 from unison_engine.errors import BadArguments, Cancelled, NotAllowed, UnknownAsset, UnknownJob, UnknownTask, Unreachable
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
+from unison_engine.testing import LiveHost, open_fast, open_slow
 
 TOKEN = "a long secret"
 

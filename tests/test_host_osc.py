@@ -8,10 +8,10 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from tests.live_host import message
 from unison_engine.errors import BadArguments
 from unison_engine.host import osc
 from unison_engine.host.osc import MalformedPacket, Message, decode, encode, shorten
+from unison_engine.testing import message
 
 
 def test_messages_are_read_with_every_number_type() -> None:

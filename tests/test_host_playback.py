@@ -11,6 +11,7 @@ import pytest
 
 from unison_engine.errors import DeviceFailed
 from unison_engine.host.playback import NullOutput, list_outputs, open_output
+from unison_engine.testing import OfflineClock
 
 WAVE = np.ones(24_000, np.float32)
 
@@ -28,21 +29,16 @@ output.close()
 
 
 def test_null_keeps_time_by_the_clock() -> None:
-    now = 100.0
-
-    def sleep(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-
-    output = NullOutput(clock=lambda: now, sleep=sleep)
+    clock = OfflineClock(100.0)
+    output = NullOutput(clock, clock.sleep)
     output.play(WAVE, 24_000)
     assert output.frames_played == 0
-    now += 0.25
+    clock.sleep(0.25)
     assert output.frames_played == 12_000
     output.play(WAVE, 24_000, at=110.0)
     output.play(WAVE, 24_000, at=5.0)
     output.wait()
-    assert now == pytest.approx(111.0) and output.frames_played == 3 * 48_000
+    assert clock() == pytest.approx(111.0) and output.frames_played == 3 * 48_000
 
 
 def test_null_is_opened_by_name() -> None:
