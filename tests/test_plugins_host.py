@@ -117,7 +117,7 @@ def test_a_plugin_that_keeps_failing_is_disabled_with_the_reason_and_enabled_aga
         assert code == "unknown_task" and "unison plugins show hostile" in text
         assert "3 times in a row" in plugins.switches.off()["hostile"]
         client.ask("/unison/plugin/list", 5, reply="/unison/end")
-        listed = {row[3]: row[6:] for address, row in client.seen if row[:2] == ["/unison/plugin/list", 5]}
+        listed = {row[3]: row[6:] for address, row in client.seen if address == "/unison/item"}
         assert listed["hostile"][0] == "disabled" and "KeyError" in listed["hostile"][2]
         assert client.ask(RAIN, 6, "rain", 0.2)[1] == 6
         assert client.ask("/unison/plugin/enable", 7, "hostile")[3:] == ["hostile", "", "ok"]

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from unison_engine.audio import read_audio
+from unison_engine.cli_plugins import plugins
 from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
 from unison_engine.doctor import examine
 from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
@@ -89,8 +90,9 @@ def tasks() -> None:
         taken = [_option_name(p) + ("" if p.required else "?") for p in parameters(task.request)]
         click.echo(f"{task.name:18} {task.summary}\n{'':18} {' '.join(taken)}")
     for plugin in registry.plugins:
-        if plugin.error:
-            click.echo(f"plugin {plugin.name} {plugin.version} failed: {plugin.error}", err=True)
+        if plugin.state != "ok":
+            reason = plugin.error or plugin.disabled
+            click.echo(f"plugin {plugin.name} {plugin.version} {plugin.state}: {reason}", err=True)
 
 
 @cli.command()
@@ -124,6 +126,7 @@ def doctor() -> None:
 
 
 cli.add_command(takes)
+cli.add_command(plugins)
 
 
 def main() -> None:

@@ -24,6 +24,8 @@ from unison_engine.registry import PluginSource, Registry
 from unison_engine.schema import Schema
 
 COMMAND_SECONDS = 10.0
+START_SECONDS = 60.0
+_STARTED = -1  # The number of the first answer, which nobody asked for: the plugins are loaded.
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class PluginProcess:
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
         self._open: dict[int, tuple[str, asyncio.Future[tuple[Value, ...]]]] = {}
+        self._started: asyncio.Future[None] = self._loop.create_future()
         self._closed = False
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -95,6 +98,7 @@ class PluginProcess:
         self._open[number] = (address, answer)
         with contextlib.suppress(OSError):  # It has died, which the listener tells.
             self._pipe.send(Asked(number, address, arguments.model_dump()))
+        await asyncio.wait([answer, self._started], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         try:
             values = await asyncio.wait_for(answer, COMMAND_SECONDS)
         except TimeoutError:
@@ -126,6 +130,9 @@ class PluginProcess:
             self._loop.call_soon_threadsafe(self._ended)
 
     def _settle(self, answered: Answered) -> None:
+        if answered.number == _STARTED:
+            self._started.set_result(None)
+            return
         _, answer = self._open.pop(answered.number, ("", None))
         if answer is None or answer.done():
             return
@@ -152,6 +159,7 @@ def serve(pipe: Connection, source: PluginSource, engine: EngineAddress) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the host decides.
     faulthandler.enable()
     registry = source.load()
+    pipe.send(Answered(_STARTED))
     lock = threading.Lock()
 
     def answer(asked: Asked) -> None:

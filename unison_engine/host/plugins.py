@@ -87,13 +87,14 @@ class Plugins:
         return await self.reload(plugin)
 
     async def reload(self, plugin: str) -> Plugin:
-        """Read the modules of a plugin anew. They are tried in another process first: if that fails, nothing changes.
+        """Read the modules of a plugin anew, or of one that was installed meanwhile.
+
+        They are tried in another process first; if that fails, nothing changes.
 
         Raises:
             PluginFailed: there is no such plugin, or it does not load.
         """
         async with self._turn:
-            self.registry.plugin(plugin)
             await asyncio.to_thread(_probe, self._source, plugin)
             self._stop(plugin)
             self._in_a_row.pop(plugin, None)
@@ -134,10 +135,15 @@ def _probe(source: PluginSource, plugin: str) -> None:
         process.kill()
         process.join()
         ours.close()
+    if isinstance(found, PluginFailed):
+        raise found
     if found.error:
         raise PluginFailed(f"the plugin {plugin!r} does not load: {found.error}", plugin)
 
 
 def _load_and_tell(pipe: Connection, source: PluginSource, plugin: str) -> None:
     with contextlib.suppress(OSError):
-        pipe.send(source.load().plugin(plugin))
+        try:
+            pipe.send(source.load().plugin(plugin))
+        except PluginFailed as error:
+            pipe.send(error)
