@@ -16,12 +16,13 @@ from typing import Any
 import click
 
 from unison_engine.audio import read_audio
-from unison_engine.cli_plugins import plugins
+from unison_engine.cli_plugins import plugins, token_option, url_option
 from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
 from unison_engine.doctor import examine
 from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
 from unison_engine.host.playback import Output, list_outputs, open_output
+from unison_engine.logs import configure as configure_log
 from unison_engine.registry import load_registry
 from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
@@ -61,6 +62,7 @@ def run_group() -> None:
 @click.option("--port", default=7770, show_default=True, help="Port of UDP and TCP; 0 takes any free one.")
 @click.option("--token", envvar="UNISON_TOKEN", help="Secret for lines from other machines.  [env: UNISON_TOKEN]")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
+@click.option("--log", "log_format", type=click.Choice(["text", "json"]), default="text", help="Form of the log.")
 @bundle_option
 @backend_option
 @library_option
@@ -70,13 +72,14 @@ def serve(
     port: int,
     token: str | None,
     verbose: bool,
+    log_format: str,
     bundle: str,
     backend: str | None,
     library: Path | None,
     device: str | None,
 ) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
+    configure_log(logging.DEBUG if verbose else logging.WARNING, log_format == "json")
     open_synthesizer = functools.partial(_open_bundle, bundle, backend)
     kept = TakeLibrary(library or default_library())
     asyncio.run(serve_until_stopped(open_synthesizer, kept, open_output(device), host, port, token))
@@ -116,6 +119,23 @@ def bench(bundle: str, seconds: float, threads: int | None, as_json: bool, backe
 
     report = measure(bundle, seconds, backend, threads)
     click.echo(report.model_dump_json(indent=1) if as_json else report.markdown())
+
+
+@cli.command()
+@url_option
+@token_option
+@click.option("--every", default=1.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds between looks.")
+@click.option("--once", is_flag=True, help="Print it once and end.")
+def top(url: str, token: str, every: float, once: bool) -> None:
+    """Watch a host that runs: its queue, its device, its plugins."""
+    # Imported here, so that what draws nothing starts sooner.
+    from rich import print as draw
+
+    from unison_engine.client import connect
+    from unison_engine.top import drawn, watch
+
+    with connect(url, token) as host, contextlib.suppress(KeyboardInterrupt):
+        draw(drawn(host)) if once else watch(host, every)
 
 
 @cli.command()

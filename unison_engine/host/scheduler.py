@@ -15,6 +15,7 @@ from unison_engine.host.calls import Call
 from unison_engine.host.jobs import Job, JobQueue, State
 from unison_engine.host.playback import Output
 from unison_engine.host.worker import Ready, Step, Worker
+from unison_engine.logs import about
 from unison_engine.takes import Take, TakeLibrary
 from unison_engine.tasks import Request, Task
 
@@ -125,6 +126,12 @@ class Scheduler:
         return self._mean_seconds * (self.queue.position(job) + 1 + (self.running is not None))
 
     async def _run(self, job: Job) -> None:
+        with about(job=job.id, client=str(job.call.source)):
+            log.info("%s begins", job.task.name)
+            await self._run_now(job)
+            log.info("%s is %s%s", job.task.name, job.state, f": {job.error}" if job.error else "")
+
+    async def _run_now(self, job: Job) -> None:
         self.running = job
         job.started = time.monotonic()
         self._enter(job, State.RUNNING)

@@ -17,6 +17,7 @@ from unison_engine.host.context import Host
 from unison_engine.host.endpoints import Endpoints
 from unison_engine.host.job_nodes import JobNodes
 from unison_engine.host.jobs import Job, State
+from unison_engine.host.metrics import Metrics
 from unison_engine.host.namespace import Namespace, command_node, event_node
 from unison_engine.host.pages import Pages
 from unison_engine.host.playback import Output
@@ -97,7 +98,10 @@ class Server:
             namespace.add(command_node(command))
         for event in EVENTS:
             namespace.add(event_node(event, clients))
-        web = Web(self.router, clients, namespace, Pages(library), None if is_loopback(host) else token)
+        self._metrics = Metrics(context, self.worker)
+        pages = Pages(library)
+        pages.kept["/metrics"] = self._metrics.page
+        web = Web(self.router, clients, namespace, pages, None if is_loopback(host) else token)
         self._endpoints = Endpoints(self.router, web, host, port, token)
         self._clients = clients
         self._log_events: LogEvents | None = None
@@ -156,10 +160,12 @@ class Server:
             self.plugins.failed(job.error.plugin, str(job.error))
         elif job.state is State.DONE:
             self.plugins.worked(self.plugins.registry.owners.get(job.task.name, ""))
+        self._metrics.changed(job)
         self._reports.changed(job)
         self._job_nodes.changed(job)
 
     def _advanced(self, job: Job) -> None:
+        self._metrics.advanced(job)
         self._reports.advanced(job)
         self._job_nodes.advanced(job)
 

@@ -21,6 +21,11 @@ from unison_engine.schema import Fixed, Schema
 
 API = 1
 AUTH = "/unison/auth"
+STATUS_FIELDS = (
+    "i queued, i running, i done, i failed, i assets, i plugins_ok, i plugins_bad, f cpu_avg, f cpu_peak, "
+    "f gpu_mem_used_mb, f gpu_mem_total_mb, f rate, f rate_actual, i xruns, f out_latency_ms, s model, "
+    "s model_state, i malformed"
+)
 
 
 class Notify(Schema):
@@ -155,12 +160,7 @@ COMMANDS: tuple[AnyCommand, ...] = (
         "Counts, loads and the state of the model.",
         Nothing,
         _status,
-        Reply(
-            "/unison/status.reply",
-            "i queued, i running, i done, i failed, i assets, i plugins_ok, i plugins_bad, f cpu_avg, f cpu_peak, "
-            "f gpu_mem_used_mb, f gpu_mem_total_mb, f rate, f rate_actual, i xruns, f out_latency_ms, s model, "
-            "s model_state, i malformed",
-        ),
+        Reply("/unison/status.reply", STATUS_FIELDS),
     ),
     Command(
         "/unison/sync",

@@ -117,6 +117,9 @@ class Worker:
     """The child process as the host sees it.
 
     `start` and `render` block, one at a time; `cancel` and `close` may be called from any thread meanwhile.
+
+    Attributes:
+        starts: how often a child was started.
     """
 
     def __init__(
@@ -132,6 +135,7 @@ class Worker:
         self._open = open_synthesizer
         self._plugins = plugins or PluginSource()
         self._plugin_seconds = plugin_seconds
+        self.starts = 0
         self._reloads: list[str] = []
         self._inside = Inside()
         self._entered = 0.0
@@ -170,6 +174,7 @@ class Worker:
             self._reloads.clear()
             self._inside = Inside()
             self._process.start()
+            self.starts += 1
             # With the child's end open here as well, its death would never show.
             theirs.close()
             self._pipe = ours
