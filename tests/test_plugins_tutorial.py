@@ -54,7 +54,7 @@ def test_the_tutorial_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_its_commands_are_there() -> None:
-    lines = [line.partition("#")[0] for block in blocks("") for line in block.splitlines() if "unison " in line]
+    lines = [line.partition("#")[0] for line in PAGE.splitlines() if line.startswith("unison ")]
     assert len(lines) > 5
     for line in lines:
         _, *words = shlex.split(line)
