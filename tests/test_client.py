@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ def test_the_same_request_and_seed_give_the_same_samples_as_in_process(unison: C
     assert far == own.model_copy(update=same)
     fetched = unison.save(far, tmp_path / "fetched.wav")
     assert np.array_equal(read_audio(fetched, far.rate), read_audio(own.path, own.rate))
+
+
+def test_a_sound_is_heard_at_its_time(host: LiveHost, unison: Client) -> None:
+    played = host.output.frames_played
+    take = unison.run("text_to_audio", prompt="gong", seconds=0.5, play=True, at=time.time() + 3000)
+    assert take.seconds == 0.5 and host.output.frames_played == played
+    unison.run("text_to_audio", prompt="gong", seconds=0.5, play=True, at=time.time() - 10)
+    while host.output.frames_played == played:
+        time.sleep(0.01)
 
 
 def test_progress_is_told(unison: Client) -> None:

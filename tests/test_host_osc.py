@@ -93,6 +93,11 @@ def test_replies_use_the_three_common_types() -> None:
     assert b",sif" in packet and OscMessage(packet).params == ["ü?", 7, 0.5]
 
 
+def test_a_message_with_a_time_is_in_a_bundle() -> None:
+    timed = Message("/a", ("s", 7), 1_700_000_000.25)
+    assert encode(timed).startswith(b"#bundle") and decode(encode(timed)) == [timed]
+
+
 def test_text_is_cut_to_bytes() -> None:
     assert shorten("short", 10) == "short"
     assert shorten("ü" * 10, 10) == "üüü…" and len(shorten("ü" * 10, 10).encode()) <= 10

@@ -77,7 +77,7 @@ def reload(name: str, url: str, token: str) -> None:
     from unison_engine.client import connect
 
     with connect(url, token) as host:
-        _, version, state = host.call("/unison/plugin/reload", name)
+        _, version, state = map(str, host.call("/unison/plugin/reload", name))
     click.echo(f"{name} {version} is {state}.".replace("  ", " "))
 
 

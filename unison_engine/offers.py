@@ -43,7 +43,12 @@ class Offer:
     @property
     def told(self) -> tuple[str, ...]:
         """What is offered, for people."""
-        kinds = {"task": self.tasks, "backend": self.backends, "effect": self.effects, "command": self.commands}
+        kinds: dict[str, Mapping[str, object]] = {
+            "task": self.tasks,
+            "backend": self.backends,
+            "effect": self.effects,
+            "command": self.commands,
+        }
         return tuple(f"{kind} {name}" for kind, offered in kinds.items() for name in offered)
 
     def registers(self) -> dict[str, Callable[[Any], None]]:
@@ -61,7 +66,7 @@ class Offer:
         Raises:
             PluginFailed: one does.
         """
-        own = (self.tasks, self.backends, self.effects, self.commands)
+        own: tuple[Mapping[str, object], ...] = (self.tasks, self.backends, self.effects, self.commands)
         if clash := sorted(name for mine, theirs in zip(own, known, strict=True) for name in mine.keys() & theirs):
             raise PluginFailed(f"another plugin already registered {', '.join(clash)}; choose other names.")
 

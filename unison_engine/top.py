@@ -10,7 +10,6 @@ from rich.live import Live
 from rich.table import Table
 
 from unison_engine.client import Client
-from unison_engine.host.osc import Argument
 from unison_engine.host.session import STATUS_FIELDS
 
 _SHOWN_JOBS = 12
@@ -27,7 +26,8 @@ def watch(client: Client, seconds: float) -> None:
 def drawn(client: Client) -> RenderableType:
     """The host as it is now: figures, jobs from the newest, and plugins that do not work."""
     names = [field.split()[1] for field in STATUS_FIELDS.split(", ")]
-    status = dict(zip(names, client.call("/unison/status"), strict=True))
+    values = (value if isinstance(value, (int, float)) else str(value) for value in client.call("/unison/status"))
+    status = dict(zip(names, values, strict=True))
     head = Table.grid(padding=(0, 3))
     for row in _rows(status):
         head.add_row(*row)
@@ -45,7 +45,7 @@ def drawn(client: Client) -> RenderableType:
     return Group(*parts)
 
 
-def _rows(status: dict[str, Argument]) -> Iterator[tuple[str, ...]]:
+def _rows(status: dict[str, str | float]) -> Iterator[tuple[str, ...]]:
     yield f"model {status['model']}, {status['model_state']}", f"queued {status['queued']}", f"done {status['done']}"
     yield (
         f"{status['rate']:g} Hz, {status['out_latency_ms']:.1f} ms, underruns {status['xruns']}",

@@ -1,6 +1,6 @@
 """How much a seam is heard: jumps of level and spectrum at seams, beside those inside segments.
 
-`python measure_seams.py [BUNDLE]` prints a table. Each row is the mean over all seams of four scenes of six segments,
+`python measure_seams.py [BUNDLE]` prints a table. Each row is the mean over all seams of four scenes of four segments,
 or over as many places inside segments. A jump of level is the difference in level between the half seconds before and
 after, in dB; one of spectrum is the mean difference in 24 bands of equal width on the mel scale, in dB.
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +24,13 @@ from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.takes import TakeLibrary
 
 PROMPTS = ("heavy rain", "ocean waves", "wind in the trees", "a crackling fire")
-SEGMENTS, SECONDS, WINDOW, BANDS = 6, 6.0, 0.5, 24
+SEGMENTS, SECONDS, WINDOW, BANDS = 4, 4.0, 0.5, 24
 
 
 def scene(engine: Engine, prompt: str, continued: bool) -> list[Wave]:
     """Segments of a scene, with their fades; each continues the one before, or none does."""
     waves: list[Wave] = []
-    previous: dict[str, str] = {}
+    previous: dict[str, Any] = {}
     for number in range(SEGMENTS):
         take = engine.run("live_scene_segment", prompt=prompt, seconds=SECONDS, seed=number, **previous)
         waves.append(read_audio(take.path, engine.synthesizer.layout.sample_rate))
@@ -81,9 +82,10 @@ def main(bundle: str = "nano") -> None:
         engine = Engine(Synthesizer.open(bundle), load_registry(unique), TakeLibrary(folder))
         rate = engine.synthesizer.layout.sample_rate
         rows: dict[str, list[tuple[float, float]]] = {}
-        for continued in (True, False):
-            for prompt in PROMPTS:
+        for prompt in PROMPTS:
+            for continued in (True, False):
                 waves = scene(engine, prompt, continued)
+                print(f"{prompt}, {'continued' if continued else 'not continued'}", file=sys.stderr, flush=True)
                 told = "continued" if continued else "not continued"
                 for faded in (True, False):
                     whole, seams = joined(waves, rate, faded)

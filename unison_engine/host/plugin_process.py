@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Protocol
+from typing import Any, Protocol
 
 from unison_engine.errors import PluginFailed, UnisonError, error_of
 from unison_engine.guard import Guard
@@ -98,7 +98,8 @@ class PluginProcess:
         self._open[number] = (address, answer)
         with contextlib.suppress(OSError):  # It has died, which the listener tells.
             self._pipe.send(Asked(number, address, arguments.model_dump()))
-        await asyncio.wait([answer, self._started], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [answer, self._started]
+        await asyncio.wait(either, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         try:
             values = await asyncio.wait_for(answer, COMMAND_SECONDS)
         except TimeoutError:

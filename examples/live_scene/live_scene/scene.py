@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from collections.abc import Callable
+from typing import Any
 
 from live_scene.segment import FADE_SECONDS
 from unison_engine.client import Client
@@ -34,22 +34,17 @@ class Scene:
         segments: how many were handed to the device.
         take: the last of them.
         error: why it failed.
-        seams: how late each segment but the first was handed over, in seconds; below 0 is in time.
     """
 
-    def __init__(
-        self, engine: EngineAddress, prompt: str, seconds: float, clock: Callable[[], float] = time.time
-    ) -> None:
-        """Segments last `seconds`; `clock` gives Unix seconds."""
+    def __init__(self, engine: EngineAddress, prompt: str, seconds: float) -> None:
+        """Segments last `seconds`."""
         self.prompt = prompt
         self.state = State.PLAYING
         self.segments = 0
         self.take = ""
         self.error = ""
-        self.seams: list[float] = []
         self._engine = engine
         self._seconds = seconds
-        self._clock = clock
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._play, name="live scene", daemon=True)
         self._thread.start()
@@ -69,16 +64,18 @@ class Scene:
                 begins: float | None = None
                 while not self._stopped.is_set():
                     begins = self._next(engine, begins)
-                    self._stopped.wait(max(0.0, begins - AHEAD * self._seconds - self._clock()))
-        except UnisonError as error:
-            self.error, self.state = str(error), State.FAILED
+                    self._stopped.wait(max(0.0, begins - AHEAD * self._seconds - time.time()))
+        except Exception as error:
+            self.error, self.state = f"{type(error).__name__}: {error}", State.FAILED
+            if not isinstance(error, UnisonError):
+                raise
 
     def _next(self, engine: Client, begins: float | None) -> float:
         """Have the segment that begins at this Unix time made and played, at once for None; returns when the next does.
 
         A worker that died is back for the next try.
         """
-        previous = {"previous": self.take} if self.take else {}
+        previous: dict[str, Any] = {"previous": self.take} if self.take else {}
         for left in reversed(range(TRIES)):
             try:
                 take = engine.run(
@@ -88,9 +85,7 @@ class Scene:
             except UnisonError:
                 if not left or self._stopped.is_set():
                     raise
-        now = self._clock()
-        if begins is not None:
-            self.seams.append(now - begins)
+        now = time.time()
         self.segments, self.take = self.segments + 1, take.id
         # A segment that was late began when it was there.
         return max(now, begins or 0.0) + take.seconds - FADE_SECONDS
