@@ -37,7 +37,8 @@ check: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy unison_engine plugins/unison_plugins train/unison_train export/unison_export tests benchmarks
+	$(RUN) mypy unison_engine plugins/unison_plugins train/unison_train export/unison_export examples/live_scene/live_scene \
+		examples/live_scene/measure_seams.py tests benchmarks
 
 format: .venv/ready
 	$(RUN) ruff check --fix .

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser
 
-from tests.live_host import LiveHost
-from tests.noise_synthesizer import open_fast
 from tests.panel_browser import MISSING, chromium, open_browser
 from unison_engine.client import connect
+from unison_engine.testing import LiveHost, open_fast
 
 TAKES = 500
 _PAINT = "performance.getEntriesByType('paint').find(({ name }) => name === '{name}').startTime"

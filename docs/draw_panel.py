@@ -13,10 +13,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.live_host import LiveHost
 from tests.panel_browser import open_browser, open_panel
 from unison_engine.cli import _open_bundle
 from unison_engine.client import connect
+from unison_engine.testing import LiveHost
 
 FOLDER = Path(__file__).parent / "desks"
 COLOURS = 96  # Of a palette: text stays sharp, and a picture takes a third.

@@ -8,16 +8,16 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.live_host import SPACE, message
-from tests.noise_synthesizer import open_fast
 from unison_engine.audio.null import NullDevice
 from unison_engine.host import osc
 from unison_engine.host.osc import Message
 from unison_engine.host.peers import UdpPeer
 from unison_engine.host.server import Server
 from unison_engine.takes import TakeLibrary
+from unison_engine.testing import installed_commands, message, open_fast
 
-ADDRESSES = [*SPACE.commands, "/unison/run/sing", "/unison/*", "/unison//ping", "/", "/unison/done", "/ü"]
+COMMANDS = installed_commands()
+ADDRESSES = [*COMMANDS, "/unison/run/sing", "/unison/*", "/unison//ping", "/", "/unison/done", "/ü"]
 WORDS = [
     "",
     "rain",
@@ -99,7 +99,7 @@ def _message(rng: random.Random) -> bytes:
     ]
     if rng.random() < 0.8:
         arguments.insert(0, rng.randrange(1000))
-    command = SPACE.commands.get(address := rng.choice(ADDRESSES))
+    command = COMMANDS.get(address := rng.choice(ADDRESSES))
     if command and rng.random() < 0.3:  # Of the right types, at least.
         values: dict[str, Sequence[str | float]] = {"s": WORDS, "i": NUMBERS[:5], "f": NUMBERS}
         arguments[1:] = [rng.choice(values[parameter.tag]) for parameter in command.parameters if parameter.fixed]

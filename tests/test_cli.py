@@ -13,17 +13,16 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
-from tests.live_host import PATIENCE, OscClient
-from tests.noise_synthesizer import NoiseSynthesizer
 from unison_engine import cli
 from unison_engine.engine import Engine
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
+from unison_engine.testing import PATIENCE, NoiseSynthesizer, OscClient
 
 SERVE = """
 import asyncio, sys
 from pathlib import Path
-from tests.noise_synthesizer import open_slow
+from unison_engine.testing import open_slow
 from unison_engine.cli import serve_until_stopped
 from unison_engine.audio.devices import open_device
 from unison_engine.takes import TakeLibrary

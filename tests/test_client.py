@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.live_host import LiveHost
-from tests.noise_synthesizer import open_fast, open_slow
 from unison_engine.audio import read_audio
 from unison_engine.client import Client, Progress, connect
 from unison_engine.engine import Engine
 from unison_engine.errors import BadArguments, Cancelled, NotAllowed, UnknownAsset, UnknownJob, UnknownTask, Unreachable
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
+from unison_engine.testing import LiveHost, open_fast, open_slow
 
 TOKEN = "a long secret"
 
@@ -45,6 +45,19 @@ def test_the_same_request_and_seed_give_the_same_samples_as_in_process(unison: C
     assert far == own.model_copy(update=same)
     fetched = unison.save(far, tmp_path / "fetched.wav")
     assert np.array_equal(read_audio(fetched, far.rate), read_audio(own.path, own.rate))
+
+
+def loudest(host: LiveHost) -> float:
+    """Peak of what the device has played."""
+    return float(np.abs(host.server.deck.capture(10.0).samples).max())
+
+
+def test_a_sound_is_heard_at_its_time(host: LiveHost, unison: Client) -> None:
+    take = unison.run("text_to_audio", prompt="gong", seconds=0.5, play=True, at=time.time() + 3000)
+    assert take.seconds == 0.5 and loudest(host) == 0
+    unison.run("text_to_audio", prompt="gong", seconds=0.5, play=True, at=time.time() - 10)
+    while loudest(host) == 0:
+        time.sleep(0.01)
 
 
 def test_progress_is_told(unison: Client) -> None:

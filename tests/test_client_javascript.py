@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_host import LiveHost
-from tests.noise_synthesizer import open_slow
+from unison_engine.testing import LiveHost, open_slow
 
 CLIENT = Path(__file__).parent.parent / "clients" / "javascript"
 TOKEN = "a long secret"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.noise_synthesizer import IDENTITY, NoiseSynthesizer
 from unison_engine.conditioning import Conditioning
 from unison_engine.engine import Engine, Progress, render
 from unison_engine.errors import (
@@ -22,6 +21,7 @@ from unison_engine.errors import (
 from unison_engine.registry import load_registry
 from unison_engine.takes import Take, TakeLibrary
 from unison_engine.tasks import Request, Task, TaskContext
+from unison_engine.testing import IDENTITY, NoiseSynthesizer
 
 
 @pytest.fixture

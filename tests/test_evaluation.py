@@ -14,7 +14,6 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from tests.noise_synthesizer import IDENTITY, LAYOUT, NoiseSynthesizer
 from unison_engine.audio import Wave
 from unison_engine.conditioning import Conditioning, Mask
 from unison_engine.engine import BundleIdentity
@@ -22,6 +21,7 @@ from unison_engine.errors import BadArguments, UnknownAsset
 from unison_engine.layout import LatentLayout
 from unison_engine.pronunciation import words
 from unison_engine.runtime.sampler import Sampling
+from unison_engine.testing import IDENTITY, LAYOUT, NoiseSynthesizer
 from unison_train.corpus.manifest import Clip, write_manifest
 from unison_train.corpus.speech import is_held_out
 from unison_train.evaluation.items import TASKS, Item, SpeechStem, fingerprint, read_items

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.live_host import LiveHost, OscClient
-from tests.noise_synthesizer import open_fast
+from unison_engine.testing import LiveHost, OscClient, open_fast
 
 RUN = "/unison/run/text_to_audio"
 AGAIN, VARY = "/unison/job/again", "/unison/job/vary"

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_host import SPACE
 from unison_engine.errors import BadArguments, UnknownAddress, UnknownTask
+from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.reference import reference
+from unison_engine.registry import load_registry
 
 ROOT = Path(__file__).parent.parent
+SPACE = AddressSpace(load_registry())
 
 
 def test_the_reference_is_that_of_the_code() -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.live_host import PATIENCE, LiveHost, OscClient
-from tests.noise_synthesizer import open_fast
+from unison_engine.testing import PATIENCE, LiveHost, OscClient, open_fast
 
 RUN = "/unison/run/text_to_audio"
 FINAL = {"/unison/done", "/unison/fail", "/unison/cancelled"}

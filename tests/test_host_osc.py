@@ -8,10 +8,10 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from tests.live_host import message
 from unison_engine.errors import BadArguments
 from unison_engine.host import osc
 from unison_engine.host.osc import MalformedPacket, Message, decode, encode, shorten
+from unison_engine.testing import message
 
 
 def test_messages_are_read_with_every_number_type() -> None:
@@ -91,6 +91,11 @@ def test_random_bytes_never_raise_anything_else() -> None:
 def test_replies_use_the_three_common_types() -> None:
     packet = encode(Message("/a", ("ü\udcff", 7, 0.5)))
     assert b",sif" in packet and OscMessage(packet).params == ["ü?", 7, 0.5]
+
+
+def test_a_message_with_a_time_is_in_a_bundle() -> None:
+    timed = Message("/a", ("s", 7), 1_700_000_000.25)
+    assert encode(timed).startswith(b"#bundle") and decode(encode(timed)) == [timed]
 
 
 def test_text_is_cut_to_bytes() -> None:

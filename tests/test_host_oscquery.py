@@ -8,6 +8,7 @@ import itertools
 import json
 import socket
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,20 @@ import pytest
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
-from tests.live_host import FIXED, PATIENCE, SPACE, LiveHost, OscClient, WebSocketClient
-from tests.noise_synthesizer import open_fast, open_slow
 from unison_engine.host.discovery import SERVICE, Announcement
 from unison_engine.host.job_nodes import MAX_NODES
+from unison_engine.registry import PluginSource
+from unison_engine.switches import Switches
+from unison_engine.testing import (
+    FIXED,
+    PATIENCE,
+    LiveHost,
+    OscClient,
+    WebSocketClient,
+    installed_commands,
+    open_fast,
+    open_slow,
+)
 
 RUN = "/unison/run/text_to_audio"
 TOKEN = "a long secret"
@@ -82,16 +93,18 @@ def test_attributes_and_what_is_not_there(host: LiveHost, path: str, status: int
 
 def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
     """Walks the whole tree and sends to each command one value per tag, from its range where it has one."""
-    with LiveHost(open_slow, tmp_path) as host, OscClient(host.port) as client:
+    spare = EntryPoint("spare", "colorsys", "unison_engine")  # Any module is a plugin that brings nothing.
+    plugins = PluginSource((*entry_points(group="unison_engine"), spare), Switches(tmp_path / "plugins.json"))
+    with LiveHost(open_slow, tmp_path / "takes", plugins=plugins) as host, OscClient(host.port) as client:
         status, root = get(host, "/")
         assert status == 200
         nodes = {node["FULL_PATH"]: node for node in leaves(root) if node["ACCESS"] & 2}
-        assert set(nodes) == set(SPACE.commands)
+        assert set(nodes) == set(installed_commands())
         client.ask("/unison/notify", 1, 1)
         sound = client.ask(RUN, 2, "rain", 0.5)[7]
         take = client.ask("/unison/run/scene_edit", 3, sound, "Add wind.")[7]  # An edit, so that it can be reverted.
         texts = {"source": take, "reference": take, "asset": take, "task": "text_to_audio", "topics": "job"}
-        texts |= {"arguments": '{"prompt": "rain"}', "events": "0.0-0.4 rain", "path": sound}
+        texts |= {"arguments": '{"prompt": "rain"}', "events": "0.0-0.4 rain", "path": sound, "name": "spare"}
         in_order = sorted(nodes.values(), key=lambda node: node["FULL_PATH"] == "/unison/quit")
         for number, node in zip(itertools.count(10, 2), in_order, strict=False):
             assert len(node["TYPE"]) == len(node["EXTENDED_TYPE"]) == len(node["RANGE"]) == len(node["UNIT"])

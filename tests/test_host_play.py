@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.live_host import LiveHost, OscClient, message
-from tests.noise_synthesizer import open_fast
 from tests.test_host_server import bundle
+from unison_engine.testing import LiveHost, OscClient, message, open_fast
 
 RATE = 48_000
 RUN = "/unison/run/text_to_audio"

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.live_host import LiveHost, OscClient, message
-from tests.noise_synthesizer import NoiseSynthesizer, open_fast, open_missing, open_slow
 from unison_engine.audio.null import NullDevice
 from unison_engine.engine import Engine
 from unison_engine.errors import BadArguments, ModelMissing
 from unison_engine.host.server import Server
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
+from unison_engine.testing import LiveHost, NoiseSynthesizer, OscClient, message, open_fast, open_missing, open_slow
 
 RUN = "/unison/run/text_to_audio"
 NTP_EPOCH = 2_208_988_800

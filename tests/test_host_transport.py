@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.live_host import LiveHost, OscClient, message
-from tests.noise_synthesizer import open_fast
 from tests.test_host_server import bundle
 from unison_engine.host import daw
 from unison_engine.host.osc import Message
 from unison_engine.host.transport import Transport
+from unison_engine.testing import LiveHost, OscClient, message, open_fast
 
 RATE = 48_000
 

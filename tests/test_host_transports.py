@@ -10,10 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.live_host import Client, LiveHost, OscClient, TcpClient, WebSocketClient, message
-from tests.noise_synthesizer import open_fast
 from unison_engine.host.framing import LengthFraming, SlipFraming
 from unison_engine.host.osc import MAX_PACKET_BYTES
+from unison_engine.testing import Client, LiveHost, OscClient, TcpClient, WebSocketClient, message, open_fast
 
 RUN = "/unison/run/text_to_audio"
 TOKEN = "a long secret"

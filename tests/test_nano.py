@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.live_host import LiveHost, OscClient
 from unison_engine.bundle import Bundle
 from unison_engine.cli import _open_bundle
 from unison_engine.engine import Engine
 from unison_engine.takes import TakeLibrary
+from unison_engine.testing import LiveHost, OscClient
 from unison_plugins import demo
 
 

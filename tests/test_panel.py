@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from tests.live_host import LiveHost, OscClient
-from tests.noise_synthesizer import open_fast, open_slow
 from unison_engine import conditioning
 from unison_engine.client import connect
 from unison_engine.host import server as server_module
@@ -23,6 +21,7 @@ from unison_engine.registry import Registry, load_registry
 from unison_engine.schema import parameters
 from unison_engine.takes import Recipe, Take
 from unison_engine.tasks import Fixed, Request, Seconds, Task, Text
+from unison_engine.testing import LiveHost, OscClient, open_fast, open_slow
 
 pytest.importorskip("playwright", reason="playwright is missing: pip install playwright")
 

@@ -13,11 +13,10 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from tests.live_host import LiveHost
-from tests.noise_synthesizer import open_fast
 from unison_engine.audio import read_audio
 from unison_engine.client import connect
 from unison_engine.takes import Take
+from unison_engine.testing import LiveHost, open_fast
 
 TOKEN = "a long secret"
 

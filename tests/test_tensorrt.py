@@ -29,8 +29,8 @@ from unison_export.tensorrt.builder import Engine, build_engine
 from unison_export.tensorrt.engines import build_engines
 from unison_export.tensorrt.library import Library, load_library
 from unison_export.tensorrt.profiles import shape_profiles, shape_ranges
-from unison_train.autoencoder.model import Autoencoder
 from unison_train.checkpoint import Checkpoint
+from unison_train.codec import Codec
 from unison_train.model.dit import DiT, TextFusion
 
 pytestmark = pytest.mark.skipif(
@@ -150,7 +150,7 @@ def test_a_narrow_network_stays_near_the_one_in_float32(checkpoint: Checkpoint, 
         return found
 
     pairs = [(velocity(checkpoint.dit), velocity(narrow(checkpoint.dit, dtype)))]
-    audio: tuple[Autoencoder, Autoencoder] = checkpoint.autoencoder, narrow(checkpoint.autoencoder, dtype)
+    audio: tuple[Codec, Codec] = checkpoint.autoencoder, narrow(checkpoint.autoencoder, dtype)
     pairs.append((audio[0].decode(latent), audio[1].decode(latent)))
     wave = torch.randn(2, 30 * LAYOUT.hop, generator=generator)
     pairs.append((audio[0].encode(wave), audio[1].encode(wave)))

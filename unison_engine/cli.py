@@ -19,10 +19,12 @@ from unison_engine.audio.deck import Deck
 from unison_engine.audio.device import Device
 from unison_engine.audio.devices import list_devices, open_device
 from unison_engine.audio.sound import read_sound
+from unison_engine.cli_plugins import plugins, token_option, url_option
 from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
 from unison_engine.doctor import examine
 from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
+from unison_engine.logs import configure as configure_log
 from unison_engine.registry import load_registry
 from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
@@ -62,6 +64,7 @@ def run_group() -> None:
 @click.option("--port", default=7770, show_default=True, help="Port of UDP and TCP; 0 takes any free one.")
 @click.option("--token", envvar="UNISON_TOKEN", help="Secret for lines from other machines.  [env: UNISON_TOKEN]")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
+@click.option("--log", "log_format", type=click.Choice(["text", "json"]), default="text", help="Form of the log.")
 @bundle_option
 @backend_option
 @library_option
@@ -71,13 +74,14 @@ def serve(
     port: int,
     token: str | None,
     verbose: bool,
+    log_format: str,
     bundle: str,
     backend: str | None,
     library: Path | None,
     device: str | None,
 ) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(message)s")
+    configure_log(logging.DEBUG if verbose else logging.WARNING, log_format == "json")
     open_synthesizer = functools.partial(_open_bundle, bundle, backend)
     kept = TakeLibrary(library or default_library())
     asyncio.run(serve_until_stopped(open_synthesizer, kept, open_device(device), host, port, token))
@@ -91,8 +95,9 @@ def tasks() -> None:
         taken = [_option_name(p) + ("" if p.required else "?") for p in parameters(task.request)]
         click.echo(f"{task.name:18} {task.summary}\n{'':18} {' '.join(taken)}")
     for plugin in registry.plugins:
-        if plugin.error:
-            click.echo(f"plugin {plugin.name} {plugin.version} failed: {plugin.error}", err=True)
+        if plugin.state != "ok":
+            reason = plugin.error or plugin.disabled
+            click.echo(f"plugin {plugin.name} {plugin.version} {plugin.state}: {reason}", err=True)
 
 
 @cli.command()
@@ -121,6 +126,23 @@ def bench(bundle: str, seconds: float, threads: int | None, as_json: bool, backe
 
 
 @cli.command()
+@url_option
+@token_option
+@click.option("--every", default=1.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds between looks.")
+@click.option("--once", is_flag=True, help="Print it once and end.")
+def top(url: str, token: str, every: float, once: bool) -> None:
+    """Watch a host that runs: its queue, its device, its plugins."""
+    # Imported here, so that what draws nothing starts sooner.
+    from rich import print as draw
+
+    from unison_engine.client import connect
+    from unison_engine.top import drawn, watch
+
+    with connect(url, token) as host, contextlib.suppress(KeyboardInterrupt):
+        draw(drawn(host)) if once else watch(host, every)
+
+
+@cli.command()
 def doctor() -> None:
     """Tell what this machine has, which backends work and why others do not, and what would be faster."""
     for line in examine(load_registry()):
@@ -128,6 +150,7 @@ def doctor() -> None:
 
 
 cli.add_command(takes)
+cli.add_command(plugins)
 
 
 def main() -> None:

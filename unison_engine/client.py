@@ -90,14 +90,16 @@ class Client:
         """Hang up; jobs that run go on."""
         self._line.close()
 
-    def run(self, task: str, /, *, progress: Told | None = None, **fields: object) -> Take:
+    def run(self, task: str, /, *, progress: Told | None = None, at: float | None = None, **fields: object) -> Take:
         """Make one sound; `fields` are those of the task's request, and recordings are named as the engine knows them.
+
+        With `play`, it is heard at the Unix time `at`, or as soon as it is there.
 
         Raises:
             UnisonError: what `Engine.run` raises, of the same class; or `Cancelled`, by whomever.
             Unreachable: the line was lost.
         """
-        return self._make("/unison/run/json", [task, json.dumps(fields)], progress)[0]
+        return self._make("/unison/run/json", [task, json.dumps(fields)], progress, at)[0]
 
     def again(self, name: str, /, *, progress: Told | None = None, **changes: str | float) -> Take:
         """Make a take or a job once more: the same samples, or what `changes` of its request make of it.
@@ -159,11 +161,13 @@ class Client:
         path.write_bytes(self._fetch(take.id, "/sound.wav"))
         return path
 
-    def _make(self, address: str, arguments: list[Argument], progress: Told | None) -> list[Take]:
+    def _make(
+        self, address: str, arguments: list[Argument], progress: Told | None, at: float | None = None
+    ) -> list[Take]:
         jobs: set[str] = set()
         made: list[str] = []
         try:
-            for message in self._answers(address, arguments, jobs):
+            for message in self._answers(address, arguments, jobs, at):
                 if message.address == _PROGRESS and progress:
                     progress(Progress(*message.arguments))  # type: ignore[arg-type]
                 elif message.address == "/unison/ack":
@@ -185,11 +189,15 @@ class Client:
         return [self.take(take_id) for take_id in made]
 
     def _answers(
-        self, address: str, arguments: tuple[Argument, ...] | list[Argument], jobs: set[str] | None = None
+        self,
+        address: str,
+        arguments: tuple[Argument, ...] | list[Argument],
+        jobs: set[str] | None = None,
+        at: float | None = None,
     ) -> Iterator[Message]:
         """Send a command; yields what answers it and, of `jobs`, how far they are. A refusal raises."""
         number = next(self._numbers)
-        self._line.send(osc.encode(Message(address, (number, *arguments))))
+        self._line.send(osc.encode(Message(address, (number, *arguments), at)))
         while True:
             for message in osc.decode(self._line.receive()):
                 if message.address == _PROGRESS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from unison_engine.audio import Wave, crop_reference
 from unison_engine.conditioning import Conditioning, Mask
-from unison_engine.errors import ModelMissing, PluginFailed, UnisonError
+from unison_engine.errors import ModelMissing
+from unison_engine.guard import Guard
 from unison_engine.layout import LatentLayout
 from unison_engine.loudness import at_loudness
+from unison_engine.plugin_parts import Effect, Sound
 from unison_engine.registry import Registry, load_registry
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.takes import Recipe, Take, TakeLibrary
@@ -99,27 +101,34 @@ def render(
     request: Request,
     synthesizer: Synthesizer,
     progress: Callable[[Progress], None] | None = None,
+    effects: Iterable[Effect] = (),
+    guard: Guard | None = None,
 ) -> tuple[Wave, Recipe]:
     """Make the sound of a request: [samples] mono at the synthesizer's rate, and the recipe of it.
 
-    The one path from request to sound, in process and in the host's worker alike.
+    The one path from request to sound, in process and in the host's worker alike. `effects` are applied in order.
 
     Raises:
-        PluginFailed: the task's own code raised something that is not a `UnisonError`.
+        PluginFailed: code of a plugin raised something that is not a `UnisonError`, or returned what it may not.
     """
+    guard = guard or Guard({})
     layout = synthesizer.layout
-    try:
-        conditioning = task.condition(request, TaskContext(layout))
-    except UnisonError:
-        raise
-    except Exception as error:
-        raise PluginFailed(
-            f"the task {task.name!r} failed with {type(error).__name__}: {error}; tell the plugin's author."
-        ) from error
+    context = TaskContext(layout)
+    with guard(task.name):
+        conditioning = task.condition(request, context)
+        if not isinstance(conditioning, Conditioning):
+            raise TypeError(f"`condition` returned {conditioning!r}, which is no Conditioning")
     sampling = synthesizer.bundle.sampling.of(task.name, request.steps, request.guidance)
     wave = synthesizer.run(conditioning, seed=request.seed, sampling=sampling, progress=progress)
     if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
         wave = crop_reference(wave, len(conditioning.source), layout.hop, layout.sample_rate)
+    changed = []
+    for effect in effects:
+        with guard(effect.name):
+            made = effect.apply(wave, Sound(task.name, request, context))
+            if made is not wave:
+                wave = _checked(made)
+                changed.append(effect.name)
     if request.lufs is not None:
         wave = at_loudness(wave, layout.sample_rate, request.lufs)
     recipe = Recipe(
@@ -134,8 +143,15 @@ def render(
         backend=synthesizer.backend,
         engine=engine_version(),
         created=datetime.now(UTC),
+        effects=tuple(changed),
     )
     return wave, recipe
+
+
+def _checked(wave: object) -> Wave:
+    if not (isinstance(wave, np.ndarray) and wave.ndim == 1 and len(wave) and np.isfinite(wave).all()):
+        raise ValueError("it did not return [samples] of finite numbers")
+    return wave.astype(np.float32)
 
 
 class Engine:
@@ -218,5 +234,7 @@ class Engine:
     ) -> Take:
         chosen = self.registry.task(task)
         request = chosen.parse(arguments, self.library.find)
-        wave, recipe = render(chosen, request, self.synthesizer, progress)
+        wave, recipe = render(
+            chosen, request, self.synthesizer, progress, self.registry.effects.values(), Guard(self.registry.owners)
+        )
         return self.library.save(wave, self.synthesizer.layout.sample_rate, recipe, request.out, parent)

@@ -84,9 +84,13 @@ class EngineFailed(UnisonError):
 
 
 class PluginFailed(UnisonError):
-    """A plugin could not be loaded or raised while it handled a request."""
+    """A plugin could not be loaded, or failed while it handled a request; `plugin` is its name where that is known."""
 
     code = "plugin_failed"
+
+    def __init__(self, message: str, plugin: str = "") -> None:
+        super().__init__(message)
+        self.plugin = plugin
 
 
 class LibraryFailed(UnisonError):
@@ -117,3 +121,9 @@ class Cancelled(UnisonError):
     """The job was cancelled at the client's wish."""
 
     code = "cancelled"
+
+
+def error_of(code: str, message: str) -> UnisonError:
+    """The error of a code; of those that share one, the most general."""
+    kinds = {kind.code: kind for kind in UnisonError.__subclasses__()}
+    return kinds.get(code, UnisonError)(message)

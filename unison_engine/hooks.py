@@ -7,6 +7,7 @@ from typing import Any
 
 import pluggy
 
+from unison_engine.plugin_parts import AnyPluginCommand, Effect
 from unison_engine.runtime.backend import Backend
 from unison_engine.tasks import Task
 
@@ -24,3 +25,13 @@ def unison_register_tasks(register: Callable[[Task[Any]], None]) -> None:
 @hookspec
 def unison_register_backends(register: Callable[[Backend], None]) -> None:
     """Call `register(backend)` once for every backend the plugin brings."""
+
+
+@hookspec
+def unison_register_effects(register: Callable[[Effect], None]) -> None:
+    """Call `register(effect)` once for every effect the plugin brings; they are applied in that order."""
+
+
+@hookspec
+def unison_register_commands(register: Callable[[AnyPluginCommand], None]) -> None:
+    """Call `register(command)` once for every OSC command the plugin brings."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 
-import inflect
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +56,6 @@ _TOKEN = re.compile(
 )
 _SIGNS = {"%": "percent", "&": "and", "+": "plus", "@": "at", "=": "equals", "-": "minus", "\u00b0": "degrees"}
 _MONEY = {"$": "dollar", "\u00a3": "pound", "\u20ac": "euro"}
-_WORDS = inflect.engine()
 # Classes of sounds that decide how the endings -s and -ed are spoken.
 _HISSING = frozenset("S Z SH ZH CH JH".split())
 _VOICELESS = frozenset("P T K F TH S SH CH".split())
@@ -285,11 +283,19 @@ def _written(token: str) -> list[str]:
     return _number(token.replace(",", "")) if token[0].isdigit() else [token]
 
 
+@cache
+def _number_words() -> Callable[[str], object]:
+    # Imported here, since it takes longer than all else together, and few lines hold numbers.
+    import inflect
+
+    return inflect.engine().number_to_words
+
+
 def _number(digits: str) -> list[str]:
     """A number in words; one that looks like a year is read as one."""
     if re.fullmatch(r"(1[1-9]|20)[1-9]\d", digits):
         return [*_number(digits[:2]), *_number(digits[2:])]
-    return re.findall("[a-z]+", str(_WORDS.number_to_words(digits)))
+    return re.findall("[a-z]+", str(_number_words()(digits)))
 
 
 def _s(last: str) -> list[str]:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_host import LiveHost, OscClient, message
-from tests.noise_synthesizer import open_fast, open_slow
+from unison_engine.testing import LiveHost, OscClient, message, open_fast, open_slow
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("oscsend") and shutil.which("oscdump")), reason="liblo-tools is not installed"

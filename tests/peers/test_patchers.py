@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_host import PATIENCE, LiveHost
-from tests.noise_synthesizer import open_fast
+from unison_engine.testing import PATIENCE, LiveHost, open_fast
 
 HERE = Path(__file__).parent
 # Without a display, and as any user.

@@ -22,6 +22,7 @@ class NullDevice:
     """See `Device`; two channels in and out.
 
     A thread renders what is due. With `clock` given there is none: `pump` renders what is due by that clock.
+    `position` counts the frames that were rendered.
     """
 
     out_latency = in_latency = 0.0
@@ -39,13 +40,13 @@ class NullDevice:
         self._clock = clock or time.time
         self._thread = None if clock else threading.Thread(target=self._run, name="unison-null-device", daemon=True)
         self._closed = threading.Event()
-        self._position = 0
+        self.position = 0
         self._feed: Feed | None = None
 
     def start(self, feed: Feed, first: int) -> None:
         """See `Device.start`."""
         self._feed = feed
-        self._position = first
+        self.position = first
         self.epoch = self._clock() - first / self.rate
         if self._thread:
             self._thread.start()
@@ -54,13 +55,13 @@ class NullDevice:
         """Render the blocks that have begun: so whatever has been heard has been rendered."""
         assert self._feed is not None
         now = self._clock()
-        late = now - self.epoch - self._position / self.rate
+        late = now - self.epoch - self.position / self.rate
         if abs(late) > _STALL_SECONDS and self._thread:
             self.epoch += late  # The machine slept, or its clock was set: go on from now.
-        while self.epoch + self._position / self.rate <= now:
+        while self.epoch + self.position / self.rate <= now:
             block = self._feed.render(self._block)
             self._feed.capture(block if self.name == LOOPBACK else _silence(block))
-            self._position += self._block
+            self.position += self._block
 
     def close(self) -> None:
         """See `Device.close`."""

@@ -11,6 +11,7 @@ from unison_engine.host import (
     device_commands,
     job_commands,
     play_commands,
+    plugin_commands,
     session,
     task_commands,
     transport_commands,
@@ -30,7 +31,11 @@ class AddressSpace:
     """
 
     def __init__(self, registry: Registry) -> None:
-        """The host's own commands, and one for every task."""
+        """The host's own commands, one for every task, and those of plugins."""
+        self.load(registry)
+
+    def load(self, registry: Registry) -> None:
+        """Take up other plugins."""
         self._registry = registry
         known = (
             *session.COMMANDS,
@@ -43,6 +48,8 @@ class AddressSpace:
             *voice_commands.COMMANDS,
             *device_commands.COMMANDS,
             *transport_commands.COMMANDS,
+            *plugin_commands.COMMANDS,
+            *plugin_commands.of_plugins(registry),
         )
         self.commands: dict[str, AnyCommand] = {command.address: command for command in known}
 

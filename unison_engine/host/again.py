@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from unison_engine.errors import ModelMissing, UnknownAsset
+from unison_engine.guard import Guard
 from unison_engine.host.calls import Call
 from unison_engine.host.commands import AnyCommand, Command
 from unison_engine.host.context import Host
@@ -79,7 +80,8 @@ def _asked_before(host: Host, name: str, call: Call, changes: Mapping[str, objec
         # What the recipe names was allowed when the sound was made.
         return (host.finder(call) if recording in named_now else host.library.find)(recording)
 
-    return task, task.parse({**before, **changes}, find)
+    with Guard(host.registry.owners)(task.name):
+        return task, task.parse({**before, **changes}, find)
 
 
 def _check_bundle(host: Host, recipe: Recipe) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from unison_engine.errors import BadArguments
+from unison_engine.guard import Guard
 from unison_engine.host import osc
 from unison_engine.host.calls import Call
 from unison_engine.host.context import Host
@@ -32,6 +34,7 @@ class Command(Generic[A]):
         arguments: schema of what follows the request number.
         run: does it and returns the replies that there are at once.
         reply: what these are.
+        plugin: whose schema and code it is; empty for the host's own.
         timed: it is run when it comes, and minds the time tag of its bundle itself.
     """
 
@@ -40,6 +43,7 @@ class Command(Generic[A]):
     arguments: type[A]
     run: Callable[[Host, Call, A], list[Message]]
     reply: Reply = DONE
+    plugin: str = ""
     timed: bool = False
 
     @property
@@ -71,9 +75,12 @@ class Command(Generic[A]):
 
         Raises:
             BadArguments: an argument is missing, unknown, of the wrong type or out of range.
+            PluginFailed: a validator of a plugin raised what it should not.
             UnisonError: what the command itself raises.
         """
-        asked = self.arguments.read(self.address, self.named(call.arguments), {"find": host.finder(call)})
+        named = self.named(call.arguments)
+        with Guard({self.address: self.plugin})(self.address) if self.plugin else contextlib.nullcontext():
+            asked = self.arguments.read(self.address, named, {"find": host.finder(call)})
         return self.run(host, call, asked)
 
 

@@ -31,6 +31,11 @@ class Connection(asyncio.Protocol):
         self._framing: Framing | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
+    def __str__(self) -> str:
+        """For the log."""
+        host, port = self._transport.get_extra_info("peername")[:2]
+        return f"tcp:{host}:{port}"
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by asyncio."""
         self._transport = transport

@@ -18,6 +18,7 @@ from unison_engine.host.clients import ClientBook
 from unison_engine.host.delivery import Delivery
 from unison_engine.host.osc import Message
 from unison_engine.host.player import Player
+from unison_engine.host.plugins import Plugins
 from unison_engine.host.reports import JobReports
 from unison_engine.host.scheduler import Scheduler
 from unison_engine.host.shelf import CAPTURE, Shelf
@@ -32,7 +33,7 @@ class Host:
 
     Attributes:
         scheduler: runs the jobs.
-        registry: the tasks.
+        plugins: the plugins, and what goes on with them.
         library: where takes are kept.
         deck: where they are heard, and what came in is kept.
         keeper: opens devices.
@@ -43,6 +44,7 @@ class Host:
         agenda: timed messages.
         reports: tells clients how their jobs go.
         stopped: set to end the server.
+        address: host and port that are listened to.
         token: what lines from other machines give first; None where nothing but this machine is served.
         trace: how much is logged of what comes in, 0 to 3.
         malformed: packets that could not be read so far.
@@ -51,7 +53,7 @@ class Host:
     """
 
     scheduler: Scheduler
-    registry: Registry
+    plugins: Plugins
     library: TakeLibrary
     deck: Deck
     keeper: DeviceKeeper
@@ -62,11 +64,30 @@ class Host:
     agenda: Agenda
     reports: JobReports
     stopped: asyncio.Event
+    address: Callable[[], tuple[str, int]]
     token: str | None = None
     trace: int = 0
     malformed: int = 0
     started: float = field(default_factory=time.monotonic)
     peak_load: float = 0.0
+    _going: set[asyncio.Future[None]] = field(default_factory=set)
+
+    @property
+    def registry(self) -> Registry:
+        """The tasks, as things stand."""
+        return self.plugins.registry
+
+    @property
+    def own_line(self) -> tuple[str, str]:
+        """URL and token by which a process of this machine reaches the host."""
+        host, port = self.address()
+        near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"tcp://{f'[{near}]' if ':' in near else near}:{port}", self.token or ""
+
+    def keep(self, work: asyncio.Future[None]) -> None:
+        """Hold on to work that nobody waits for, until it is done."""
+        self._going.add(work)
+        work.add_done_callback(self._going.discard)
 
     def finder(self, call: Call) -> Callable[[str], Path]:
         """Finds the recordings that a call names; other machines name takes only, and no file of this one."""

@@ -52,7 +52,10 @@ def decode(packet: bytes) -> list[Message]:
 
 
 def encode(message: Message, wide: bool = False) -> bytes:
-    """The packet of one message: s, i and f, which every client reads, or s, h and d where `wide`."""
+    """The packet of one message: s, i and f, which every client reads, or s, h and d where `wide`.
+
+    One with a time is in a bundle with that time tag.
+    """
     builder = OscMessageBuilder(message.address)
     for argument in message.arguments:
         if isinstance(argument, str):
@@ -61,7 +64,11 @@ def encode(message: Message, wide: bool = False) -> bytes:
             builder.add_arg(int(argument), "h" if wide else "i")
         else:
             builder.add_arg(argument, "d" if wide else "f")
-    return builder.build().dgram
+    packet = builder.build().dgram
+    if message.at is None:
+        return packet
+    tag = round((message.at + _NTP_TO_UNIX) * 2**32)
+    return _BUNDLE + struct.pack(">Qi", tag, len(packet)) + packet
 
 
 def shorten(text: str, limit: int = MAX_TEXT_BYTES) -> str:

@@ -44,6 +44,10 @@ class UdpPeer:
     admitted = True
     local = True
 
+    def __str__(self) -> str:
+        """For the log."""
+        return f"udp:{self.host}:{self.port}"
+
     def admit(self) -> None:
         """It is admitted as it is."""
 

@@ -56,6 +56,10 @@ class JobReports:
         if job.state.final:
             self.release(job)
 
+    def answer(self, call: Call, messages: list[Message]) -> None:
+        """Answer a call that was owed an answer."""
+        self._calls.answer(call, messages)
+
     def sync(self, call: Call, going: set[object]) -> list[Message]:
         """The answer to a call when all these jobs and chores have ended, which may be now."""
         if not going:

@@ -15,6 +15,7 @@ from unison_engine.host.peers import Peer
 from unison_engine.host.session import AUTH
 from unison_engine.host.task_commands import RUN_JSON, json_object
 from unison_engine.host.trace import trace
+from unison_engine.logs import about
 
 _REPLIES = {"ack", "done", "fail", "cancelled", "progress", "item", "end", "late", "pong", "synced", "event"}
 
@@ -32,6 +33,10 @@ class Router:
 
     def receive(self, packet: bytes, source: Peer) -> None:
         """Handle a packet of any transport; never blocks."""
+        with about(client=str(source)):
+            self._receive(packet, source)
+
+    def _receive(self, packet: bytes, source: Peer) -> None:
         self._host.clients.renew(source)
         try:
             messages = osc.decode(packet)

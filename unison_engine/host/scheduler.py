@@ -16,6 +16,7 @@ from unison_engine.host.delivery import Delivery
 from unison_engine.host.jobs import Job, JobQueue, State
 from unison_engine.host.player import Player
 from unison_engine.host.worker import Ready, Step, Worker
+from unison_engine.logs import about
 from unison_engine.takes import Take, TakeLibrary
 from unison_engine.tasks import Request, Task
 
@@ -128,6 +129,12 @@ class Scheduler:
         return self._mean_seconds * (self.queue.position(job) + 1 + (self.running is not None))
 
     async def _run(self, job: Job) -> None:
+        with about(job=job.id, client=str(job.call.source)):
+            log.info("%s begins", job.task.name)
+            await self._run_now(job)
+            log.info("%s is %s%s", job.task.name, job.state, f": {job.error}" if job.error else "")
+
+    async def _run_now(self, job: Job) -> None:
         self.running = job
         job.started = time.monotonic()
         self._enter(job, State.RUNNING)
@@ -140,7 +147,7 @@ class Scheduler:
         except UnisonError as error:
             job.error = error
             self._end(job, State.FAILED)
-            if isinstance(error, Interrupted):
+            if not self._worker.alive:
                 await self._restart()
         except Exception as error:
             log.exception("%s failed", job.id)

@@ -13,7 +13,7 @@ from unison_engine.audio.deck import Deck, DeviceEvent, Event, PlaybackEvent, Xr
 from unison_engine.audio.device import Device
 from unison_engine.audio.keeper import DeviceKeeper
 from unison_engine.engine import Synthesizer
-from unison_engine.errors import BadArguments
+from unison_engine.errors import BadArguments, PluginFailed
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.agenda import Agenda
 from unison_engine.host.calls import CallBook
@@ -22,11 +22,14 @@ from unison_engine.host.clients import ClientBook
 from unison_engine.host.context import Host
 from unison_engine.host.endpoints import Endpoints
 from unison_engine.host.job_nodes import JobNodes
-from unison_engine.host.jobs import Job
+from unison_engine.host.jobs import Job, State
+from unison_engine.host.metrics import Metrics
 from unison_engine.host.namespace import Namespace, command_node, event_node
 from unison_engine.host.osc import Message, shorten
 from unison_engine.host.pages import Pages
-from unison_engine.host.player import Player, State
+from unison_engine.host.player import Player
+from unison_engine.host.player import State as TransportState
+from unison_engine.host.plugins import Plugins
 from unison_engine.host.replies import EVENTS
 from unison_engine.host.reports import JobReports
 from unison_engine.host.router import Router
@@ -34,8 +37,8 @@ from unison_engine.host.scheduler import Scheduler
 from unison_engine.host.shelf import Shelf
 from unison_engine.host.trace import LogEvents
 from unison_engine.host.web import Web, is_loopback
-from unison_engine.host.worker import Worker
-from unison_engine.registry import load_registry
+from unison_engine.host.worker import PLUGIN_SECONDS, Worker
+from unison_engine.registry import PluginSource
 from unison_engine.takes import TakeLibrary
 
 DEFAULT_PORT = 7770
@@ -48,6 +51,8 @@ class Server:
     Attributes:
         stopped: set when a client sent /unison/quit.
         router: what packets are given to.
+        space: the commands that are answered.
+        plugins: what plugins bring, and how they do.
     """
 
     def __init__(
@@ -58,8 +63,12 @@ class Server:
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
         token: str | None = None,
+        plugins: PluginSource | None = None,
+        plugin_seconds: float = PLUGIN_SECONDS,
     ) -> None:
         """Prepare to serve; port 0 takes any free one, and a host other than this machine itself takes a token.
+
+        A plugin's code that does not return within `plugin_seconds` is ended.
 
         Raises:
             BadArguments: the token is missing, or replies could not carry the library's paths.
@@ -67,24 +76,25 @@ class Server:
         if len(str(library.folder).encode()) > _MAX_PATH_BYTES:
             raise BadArguments(f"the library's path is over {_MAX_PATH_BYTES} bytes; choose a shorter one.")
         self.stopped = asyncio.Event()
-        self.worker = Worker(open_synthesizer)
+        source = plugins or PluginSource()
+        self.worker = Worker(open_synthesizer, source, plugin_seconds)
         self.deck = Deck(device)
         self.keeper = DeviceKeeper(self.deck)
         clients = ClientBook()
         namespace = Namespace()
         calls = CallBook(clients.send)
         reports = JobReports(clients, calls)
-        registry = load_registry()
+        self.plugins = Plugins(source, self._plugins_changed)
         self._reports = reports
         self._job_nodes = JobNodes(namespace, clients)
         self._player = Player(self.deck, self._transport_changed)
         self._scheduler = Scheduler(self.worker, library, self._player, self._changed, self._advanced)
         self._chores = Chores(calls, reports)
-        shelf = Shelf(library, registry, self._asset_changed)
+        shelf = Shelf(library, lambda: self.plugins.registry, self._asset_changed)
         self._agenda = Agenda(lambda message, source: self.router.run(message, source))
         context = Host(
             self._scheduler,
-            registry,
+            self.plugins,
             library,
             self.deck,
             self.keeper,
@@ -95,15 +105,20 @@ class Server:
             self._agenda,
             reports,
             self.stopped,
+            lambda: self.address,
             token,
         )
-        space = AddressSpace(registry)
-        self.router = Router(space, context, calls)
-        for command in space.commands.values():
+        self.space = AddressSpace(self.plugins.registry)
+        self.router = Router(self.space, context, calls)
+        self._namespace = namespace
+        for command in self.space.commands.values():
             namespace.add(command_node(command))
         for event in EVENTS:
             namespace.add(event_node(event, clients))
-        web = Web(self.router, clients, namespace, Pages(library, shelf), None if is_loopback(host) else token)
+        self._metrics = Metrics(context, self.worker)
+        pages = Pages(library, shelf)
+        pages.kept["/metrics"] = self._metrics.page
+        web = Web(self.router, clients, namespace, pages, None if is_loopback(host) else token)
         self._endpoints = Endpoints(self.router, web, host, port, token)
         self._clients = clients
         self._log_events: LogEvents | None = None
@@ -150,20 +165,36 @@ class Server:
         await self._close()
         await asyncio.gather(self._jobs, return_exceptions=True)
 
+    def _plugins_changed(self, fresh: str) -> None:
+        before = self.space.commands
+        self.space.load(self.plugins.registry)
+        self.worker.reload(fresh)
+        for address in before.keys() - self.space.commands.keys():
+            self._namespace.remove(address)
+        for address, command in self.space.commands.items():
+            if address not in before or (fresh and command.plugin == fresh):
+                self._namespace.add(command_node(command))
+
     def _changed(self, job: Job) -> None:
+        if isinstance(job.error, PluginFailed) and job.error.plugin:
+            self.plugins.failed(job.error.plugin, str(job.error))
+        elif job.state is State.DONE:
+            self.plugins.worked(self.plugins.registry.owners.get(job.task.name, ""))
+        self._metrics.changed(job)
         self._reports.changed(job)
         self._job_nodes.changed(job)
         if job.take and job.state.final:
             self._asset_changed(job.take.id, "added")
 
     def _advanced(self, job: Job) -> None:
+        self._metrics.advanced(job)
         self._reports.advanced(job)
         self._job_nodes.advanced(job)
 
     def _asset_changed(self, take_id: str, state: str) -> None:
         self._publish(Message("/unison/event/asset", (take_id, state)), "asset")
 
-    def _transport_changed(self, state: State) -> None:
+    def _transport_changed(self, state: TransportState) -> None:
         self._publish(Message("/unison/event/transport", state), "transport")
 
     def _deck_tells(self, event: Event) -> None:
@@ -190,6 +221,7 @@ class Server:
         if self._log_events:
             logging.getLogger("unison_engine").removeHandler(self._log_events)
         self._agenda.clear()
+        self.plugins.close()
         self.worker.close()
         await self._chores.finish()
         self._player.close()

@@ -21,6 +21,11 @@ from unison_engine.schema import Fixed, Schema
 
 API = 1
 AUTH = "/unison/auth"
+STATUS_FIELDS = (
+    "i queued, i running, i done, i failed, i assets, i plugins_ok, i plugins_bad, f cpu_avg, f cpu_peak, "
+    "f gpu_mem_used_mb, f gpu_mem_total_mb, f rate, f rate_actual, i xruns, f out_latency_ms, s model, "
+    "s model_state, i malformed"
+)
 
 
 class Notify(Schema):
@@ -72,7 +77,7 @@ def _version(host: Host, call: Call, asked: Nothing) -> list[Message]:
 def _status(host: Host, call: Call, asked: Nothing) -> list[Message]:
     scheduler, device, plugins = host.scheduler, host.deck.device, host.registry.plugins
     host.peak_load = max(host.peak_load, device.load)
-    bad = sum(1 for plugin in plugins if plugin.error)
+    bad = sum(1 for plugin in plugins if plugin.state != "ok")
     return [
         call.reply(
             "/unison/status.reply",
@@ -156,12 +161,7 @@ COMMANDS: tuple[AnyCommand, ...] = (
         "Counts, loads and the state of the model.",
         Nothing,
         _status,
-        Reply(
-            "/unison/status.reply",
-            "i queued, i running, i done, i failed, i assets, i plugins_ok, i plugins_bad, f cpu_avg, f cpu_peak, "
-            "f gpu_mem_used_mb, f gpu_mem_total_mb, f rate, f rate_actual, i xruns, f out_latency_ms, s model, "
-            "s model_state, i malformed",
-        ),
+        Reply("/unison/status.reply", STATUS_FIELDS),
     ),
     Command(
         "/unison/sync",

@@ -33,8 +33,13 @@ class Shelf:
         captured: id of the last capture; empty before the first.
     """
 
-    def __init__(self, library: TakeLibrary, registry: Registry, changed: Callable[[str, str], None]) -> None:
-        """`changed` is called with a take's id and `added`, `removed` or `renamed`."""
+    def __init__(
+        self, library: TakeLibrary, registry: Callable[[], Registry], changed: Callable[[str, str], None]
+    ) -> None:
+        """`registry` tells the tasks as things stand.
+
+        `changed` is called with a take's id and `added`, `removed` or `renamed`.
+        """
         self.voices = VoiceBook(library.folder)
         self.captured = ""
         self._library = library
@@ -132,15 +137,15 @@ class Shelf:
                 if any(other.name == "transcript" for other in known):
                     arguments.setdefault("transcript", voice.transcript)
             elif parameter.name == "voice" and voice.name not in parameter.choices and self._clones(task):
-                taken = {other.name for other in parameters(self._registry.task(_CLONE).request)}
+                taken = {other.name for other in parameters(self._registry().task(_CLONE).request)}
                 arguments = {name: value for name, value in arguments.items() if name in taken}
-                return self.cast(self._registry.task(_CLONE), {**arguments, "reference": voice.name})
+                return self.cast(self._registry().task(_CLONE), {**arguments, "reference": voice.name})
         return task, arguments
 
     def _clones(self, task: Task[Any]) -> bool:
         """Whether a line of this task can be cloned instead: it has words, and nothing behind them."""
         names = {parameter.name for parameter in parameters(task.request)}
-        return _CLONE in self._registry.tasks and "text" in names and "background" not in names
+        return _CLONE in self._registry().tasks and "text" in names and "background" not in names
 
 
 def _words(take: Take) -> str:

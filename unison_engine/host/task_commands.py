@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from unison_engine.errors import BadArguments
+from unison_engine.guard import Guard
 from unison_engine.host import osc
 from unison_engine.host.calls import Call
 from unison_engine.host.commands import AnyCommand, Command, Nothing
@@ -23,7 +24,6 @@ from unison_engine.tasks import MAX_SEED, Request, Task
 
 RUN = "/unison/run/"
 RUN_JSON = RUN + "json"
-HOOKS_API = 1
 TAKE = Reply(fields="s path, f seconds, i rate, i channels, s asset, i seed, f lufs")
 """The details of a finished take."""
 
@@ -59,7 +59,15 @@ class TaskCommand(Command[Request]):
 def run_commands(registry: Registry) -> list[AnyCommand]:
     """One command for every task. The schema of the task is that of the command."""
     return [
-        TaskCommand(RUN + task.name, task.summary, task.request, _unread, TAKE, task=task)
+        TaskCommand(
+            RUN + task.name,
+            task.summary,
+            task.request,
+            _unread,
+            TAKE,
+            plugin=registry.owners.get(task.name, ""),
+            task=task,
+        )
         for task in registry.tasks.values()
     ]
 
@@ -69,11 +77,13 @@ def run_task(host: Host, call: Call, task: Task[Any], named: Mapping[str, object
 
     Raises:
         BadArguments: an argument is missing, unknown, of the wrong type or out of range.
+        PluginFailed: a validator of a plugin raised what it should not.
         QueueFull: so many jobs cannot wait.
     """
     given, delivery = split(task.name, named)
     task, arguments = host.shelf.cast(task, given)
-    first = task.parse(arguments, host.finder(call))
+    with Guard(host.registry.owners)(task.name):
+        first = task.parse(arguments, host.finder(call))
     host.scheduler.queue.check_room(delivery.count)
     seeds = ((first.seed + number) % (MAX_SEED + 1) for number in range(delivery.count))
     return [host.submit(call, task, first.model_copy(update={"seed": s}), delivery=delivery) for s in seeds]
@@ -109,13 +119,6 @@ def _task_list(host: Host, call: Call, asked: Nothing) -> list[Message]:
     )
 
 
-def _plugin_list(host: Host, call: Call, asked: Nothing) -> list[Message]:
-    return call.items(
-        (p.name, p.version, HOOKS_API, "failed" if p.error else "ok", ",".join(p.hooks), osc.shorten(p.error))
-        for p in host.registry.plugins
-    )
-
-
 COMMANDS: tuple[AnyCommand, ...] = (
     Command(RUN_JSON, "Runs a task whose arguments are given as JSON.", RunJson, _run_json, TAKE),
     Command(
@@ -124,12 +127,5 @@ COMMANDS: tuple[AnyCommand, ...] = (
         Nothing,
         _task_list,
         Reply("/unison/item", "s task, s summary, s arguments"),
-    ),
-    Command(
-        "/unison/plugin/list",
-        "The plugins, those included that failed to load.",
-        Nothing,
-        _plugin_list,
-        Reply("/unison/item", "s name, s version, i api, s state, s hooks, s error"),
     ),
 )

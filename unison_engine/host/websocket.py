@@ -51,6 +51,11 @@ class WebSocketPeer:
         self._ended = False
         self._unsent: asyncio.Queue[bytes | str | None] = asyncio.Queue(MAX_UNREAD_FRAMES)
 
+    def __str__(self) -> str:
+        """For the log."""
+        host, port = (self._request.get_extra_info("peername") or ("", 0))[:2]
+        return f"ws:{host}:{port}"
+
     async def run(self) -> web.WebSocketResponse:
         """Serve until either side hangs up."""
         socket = web.WebSocketResponse(max_msg_size=MAX_PACKET_BYTES, heartbeat=HEARTBEAT_SECONDS, compress=False)

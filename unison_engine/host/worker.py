@@ -2,16 +2,19 @@
 
 The host's side is `Worker`; the child runs `serve`. Requests, progress and outcomes cross a pipe as plain
 data; audio crosses in shared memory that the host owns: a child killed at any moment leaves nothing behind.
+The child says when it goes into a plugin's code, so that its end, or its silence, is told with the plugin's name.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -21,13 +24,16 @@ import numpy as np
 
 from unison_engine.audio import Wave
 from unison_engine.engine import BundleIdentity, Progress, Synthesizer, render
-from unison_engine.errors import Cancelled, Interrupted, TooLarge, UnisonError
+from unison_engine.errors import Cancelled, Interrupted, PluginFailed, TooLarge, UnisonError, error_of
+from unison_engine.guard import Guard
+from unison_engine.host.exits import exit_told
 from unison_engine.layout import LatentLayout
-from unison_engine.registry import load_registry
+from unison_engine.registry import PluginSource
 from unison_engine.takes import Recipe
 from unison_engine.tasks import Request
 
 NICENESS = 10
+PLUGIN_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +64,30 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Reload:
+    """Read the plugins again, the modules of this one anew."""
+
+    plugin: str
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The child goes into `part` of this plugin's code; out of it where both are empty."""
+
+    plugin: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line of the child's log."""
+
+    name: str
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Step:
     """The running job went on by a step."""
 
@@ -80,17 +110,35 @@ class Failed:
 
     code: str
     message: str
+    plugin: str = ""
 
 
 class Worker:
     """The child process as the host sees it.
 
     `start` and `render` block, one at a time; `cancel` and `close` may be called from any thread meanwhile.
+
+    Attributes:
+        starts: how often a child was started.
     """
 
-    def __init__(self, open_synthesizer: Callable[[], Synthesizer]) -> None:
-        """`open_synthesizer` runs in the child; it must be importable there by name."""
+    def __init__(
+        self,
+        open_synthesizer: Callable[[], Synthesizer],
+        plugins: PluginSource | None = None,
+        plugin_seconds: float = PLUGIN_SECONDS,
+    ) -> None:
+        """`open_synthesizer` runs in the child; it must be importable there by name.
+
+        A plugin's code that does not return within `plugin_seconds` is ended, and the child with it.
+        """
         self._open = open_synthesizer
+        self._plugins = plugins or PluginSource()
+        self._plugin_seconds = plugin_seconds
+        self.starts = 0
+        self._reloads: list[str] = []
+        self._inside = Inside()
+        self._entered = 0.0
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
         self._lock = threading.Lock()
@@ -120,12 +168,17 @@ class Worker:
             if self._pipe:
                 self._pipe.close()
             ours, theirs = context.Pipe()
-            self._process = context.Process(target=serve, args=(theirs, self._open), name="unison-worker", daemon=True)
+            self._process = context.Process(
+                target=serve, args=(theirs, self._open, self._plugins), name="unison-worker", daemon=True
+            )
+            self._reloads.clear()
+            self._inside = Inside()
             self._process.start()
+            self.starts += 1
             # With the child's end open here as well, its death would never show.
             theirs.close()
             self._pipe = ours
-        ready = self._receive()
+        ready = self._outcome(None)
         if isinstance(ready, Failed):
             raise _error(ready)
         assert isinstance(ready, Ready)
@@ -142,6 +195,7 @@ class Worker:
         Raises:
             Interrupted: the child died while at it.
             Cancelled: `cancel` was called for this job.
+            PluginFailed: a plugin's code failed, ended the child, or did not return in time.
             UnisonError: what `render` of the engine raises.
         """
         if not self.alive:
@@ -149,10 +203,10 @@ class Worker:
         layout = self._ready.layout
         memory = SharedMemory(create=True, size=4 * layout.samples(layout.max_seconds))
         try:
+            while self._reloads:
+                self._send(Reload(self._reloads.pop(0)))
             self._send(Work(job, task, request.model_dump(), memory.name))
-            while isinstance(outcome := self._receive(), Step):
-                if progress:
-                    progress(outcome)
+            outcome = self._outcome(progress)
             if isinstance(outcome, Failed):
                 raise _error(outcome)
             assert isinstance(outcome, Finished)
@@ -160,6 +214,10 @@ class Worker:
         finally:
             memory.close()
             memory.unlink()
+
+    def reload(self, plugin: str) -> None:
+        """Have the child read the plugins again before its next job, the modules of this one anew."""
+        self._reloads.append(plugin)
 
     def cancel(self, job: str) -> None:
         """Ask the child to give this job up; does nothing if it is at another."""
@@ -174,7 +232,7 @@ class Worker:
             self._process.kill()
             self._process.join()
 
-    def _send(self, message: Work | Cancel) -> None:
+    def _send(self, message: Work | Cancel | Reload) -> None:
         with self._lock:
             try:
                 assert self._pipe is not None
@@ -182,56 +240,125 @@ class Worker:
             except OSError as error:
                 raise self._interrupted() from error
 
+    def _outcome(self, progress: Callable[[Step], None] | None) -> object:
+        """The next message that is neither a step, nor a line of the log, nor about plugins."""
+        while True:
+            message = self._receive()
+            if isinstance(message, Inside):
+                self._inside, self._entered = message, time.monotonic()
+            elif isinstance(message, Logged):
+                logging.getLogger(message.name).log(message.level, "%s", message.text)
+            elif not isinstance(message, Step):
+                return message
+            elif progress:
+                progress(message)
+
     def _receive(self) -> object:
         assert self._pipe is not None
         try:
+            if self._inside.plugin:
+                left = self._entered + self._plugin_seconds - time.monotonic()
+                if not self._pipe.poll(max(0.0, left)):
+                    raise self._stuck()
             return self._pipe.recv()
         except (EOFError, OSError) as error:
             raise self._interrupted() from error
 
-    def _interrupted(self) -> Interrupted:
+    def _stuck(self) -> PluginFailed:
+        assert self._process is not None
+        self._process.kill()
+        self._process.join()
+        plugin, part = self._inside.plugin, self._inside.part
+        return PluginFailed(
+            f"the plugin {plugin!r} did not return from {part!r} within {self._plugin_seconds:g} s and was ended; "
+            "tell its author.",
+            plugin,
+        )
+
+    def _interrupted(self) -> UnisonError:
         process = self._process
         assert process is not None
         process.join(timeout=5)
-        ended = f"with exit code {process.exitcode}" if process.exitcode is not None else "its connection"
-        return Interrupted(f"the inference worker ended {ended} before the sound was finished; send the request again.")
+        ended = exit_told(process.exitcode)
+        if plugin := self._inside.plugin:
+            told = f"the plugin {plugin!r} ended the inference worker in {self._inside.part!r}: {ended}"
+            return PluginFailed(f"{told}; tell its author. The worker comes back.", plugin)
+        return Interrupted(f"the inference worker ended before the sound was finished: {ended}; send it again.")
 
 
-def serve(pipe: Connection, open_synthesizer: Callable[[], Synthesizer]) -> None:
+def serve(pipe: Connection, open_synthesizer: Callable[[], Synthesizer], plugins: PluginSource) -> None:
     """Life of the child: load, then render one request after the other until the host is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the host decides.
     if hasattr(os, "nice"):
         os.nice(NICENESS)  # Sound and replies come first.
+    faulthandler.enable()
+    line = _Line(pipe)
+    logging.getLogger().addHandler(_LogLine(line))
     with contextlib.suppress(EOFError, OSError):
         try:
-            registry = load_registry()
+            registry = plugins.load()
             synthesizer = open_synthesizer()
         except Exception as error:
-            pipe.send(_failed(error))
+            line.send(_failed(error))
             return
-        pipe.send(Ready(synthesizer.layout, synthesizer.bundle))
+        line.send(Ready(synthesizer.layout, synthesizer.bundle))
         while True:
             work = pipe.recv()
+            if isinstance(work, Reload):
+                line.enter(work.plugin, "import")
+                registry = plugins.load(work.plugin)
+                line.enter("", "")
             if not isinstance(work, Work):
                 continue  # A cancel that missed its job; the host repeats it while it matters.
             try:
                 task = registry.task(work.task)
-                wave, recipe = render(task, task.parse(work.request), synthesizer, _Reporter(pipe, work.job))
-                pipe.send(Finished(_deliver(wave, work.memory), recipe))
+                request = task.parse(work.request)
+                guard, effects = Guard(registry.owners, line.enter), registry.effects.values()
+                wave, recipe = render(task, request, synthesizer, _Reporter(line, pipe, work.job), effects, guard)
+                line.send(Finished(_deliver(wave, work.memory), recipe))
             except Exception as error:
-                pipe.send(_failed(error))
+                line.send(_failed(error))
+
+
+class _Line:
+    """The child's side of the pipe, for any thread: plugins may log from theirs."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, message: object) -> None:
+        with self._lock:
+            self._pipe.send(message)
+
+    def enter(self, plugin: str, part: str) -> None:
+        self.send(Inside(plugin, part))
+
+
+class _LogLine(logging.Handler):
+    """Hands what the child logs to the host, where the log is kept."""
+
+    def __init__(self, line: _Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        with contextlib.suppress(EOFError, OSError):
+            self._line.send(Logged(record.name, record.levelno, self.format(record)))
 
 
 class _Reporter:
     """Sends progress to the host and hears between steps whether to go on."""
 
-    def __init__(self, pipe: Connection, job: str) -> None:
+    def __init__(self, line: _Line, pipe: Connection, job: str) -> None:
+        self._line = line
         self._pipe = pipe
         self._job = job
 
     def __call__(self, progress: Progress) -> None:
         try:
-            self._pipe.send(Step(progress.stage, progress.step, progress.steps))
+            self._line.send(Step(progress.stage, progress.step, progress.steps))
             heard = [self._pipe.recv() for _ in iter(self._pipe.poll, False)]
         except (EOFError, OSError) as error:
             raise SystemExit from error  # The host is gone.
@@ -252,11 +379,12 @@ def _deliver(wave: Wave, memory_name: str) -> int:
 
 def _failed(error: Exception) -> Failed:
     if isinstance(error, UnisonError):
-        return Failed(error.code, str(error))
+        return Failed(error.code, str(error), getattr(error, "plugin", ""))
     log.error("unexpected error in the worker", exc_info=error)
     return Failed(UnisonError.code, f"{type(error).__name__}: {error}; the server's log has the details, report them.")
 
 
 def _error(failed: Failed) -> UnisonError:
-    kinds = {kind.code: kind for kind in UnisonError.__subclasses__()}
-    return kinds.get(failed.code, UnisonError)(failed.message)
+    if failed.code == PluginFailed.code:
+        return PluginFailed(failed.message, failed.plugin)
+    return error_of(failed.code, failed.message)

@@ -25,6 +25,7 @@ class Recipe(BaseModel):
         engine: version of the engine.
         created: when the sound was made, UTC.
         parent: id of the take this one was made from: the source of an edit, or what was varied.
+        effects: effects of plugins that changed the sound, in order.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +42,7 @@ class Recipe(BaseModel):
     engine: str
     created: datetime
     parent: str | None = None
+    effects: tuple[str, ...] = ()
 
     def arguments(self) -> dict[str, JsonValue]:
         """What the task must be asked for the same samples; whether and when it was heard is left out."""

@@ -1,4 +1,4 @@
-"""A synthesizer without a network: seeded noise under a tone, step by step. The host's tests run it."""
+"""A model without a network: seeded noise under a tone, step by step. Same request and seed, same samples."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ IDENTITY = BundleIdentity(name="noise", hash="0" * 64, sampling=Sampling(steps=8
 
 @dataclass(frozen=True)
 class Progress:
+    """See `unison_engine.engine.Progress`."""
+
     stage: str
     step: int
     steps: int
@@ -31,7 +33,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class NoiseSynthesizer:
-    """Every step halves the noise; `step_seconds` is how long one takes."""
+    """A `Synthesizer`. Every step halves the noise; `step_seconds` is how long one takes.
+
+    The frequency of the tone, from 100 to 1099 Hz, is made from the prompt; a source is heard as it is.
+    """
 
     step_seconds: float = 0.0
     layout: LatentLayout = LAYOUT
@@ -46,6 +51,7 @@ class NoiseSynthesizer:
         sampling: Sampling,
         progress: Callable[[Any], None] | None = None,
     ) -> NDArray[np.float32]:
+        """See `Synthesizer.run`."""
         samples = self.layout.samples(conditioning.seconds)
         frequency = 100 + zlib.crc32(conditioning.prompt.encode()) % 1000
         tone = 0.1 * np.sin(2 * np.pi * frequency * np.arange(samples) / RATE)
@@ -63,12 +69,15 @@ class NoiseSynthesizer:
 
 
 def open_fast() -> NoiseSynthesizer:
+    """One that takes no time."""
     return NoiseSynthesizer()
 
 
 def open_slow() -> NoiseSynthesizer:
+    """One whose steps take 50 ms, so that a job can be caught at work."""
     return NoiseSynthesizer(step_seconds=0.05)
 
 
 def open_missing() -> NoiseSynthesizer:
+    """One whose bundle is not there."""
     raise ModelMissing("there is no bundle 'noise'; nothing was exported yet.")

@@ -1,0 +1,1 @@
+pytest_plugins = ["unison_engine.testing.fixtures"]
