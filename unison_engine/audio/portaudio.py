@@ -191,7 +191,7 @@ class PortAudioDevice:
         for _ in range(chunks):
             self._output.write(np.ascontiguousarray(self._feed.render(self._chunk), np.float32))
             self._written += self._chunk
-        return chunks > 0
+        return bool(chunks > 0)
 
     def _run(self) -> None:
         while not self._closed.wait(_CHUNK_SECONDS):
