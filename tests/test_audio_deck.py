@@ -100,9 +100,10 @@ def test_positions_follow_what_is_heard(room: Room) -> None:
     playing = room.deck.play(NOISE, at=1000.0)
     waiting = room.deck.play(NOISE, at=1002.0)
     room.let(0.5)
-    standings = {s.playback.id: (s.state, s.position) for s in room.deck.standings()}
-    assert standings[playing.id] == ("playing", pytest.approx(0.5, abs=0.003))
-    assert standings[waiting.id] == ("waiting", 0.0)
+    first, second = room.deck.standings()
+    assert (first.playback, first.state) == (playing, "playing")
+    assert first.position == pytest.approx(0.5, abs=0.003)
+    assert (second.playback, second.state, second.position) == (waiting, "waiting", 0.0)
     room.deck.seek(playing.id, 0.9)
     room.let(0.05)
     assert room.deck.standings()[0].position == pytest.approx(0.95, abs=0.015)

@@ -152,7 +152,10 @@ def jack_server() -> Iterator[dict[str, str]]:
     """The environment of a JACK server with the dummy driver, which has no sound card."""
     if not shutil.which("jackd"):
         pytest.skip("jackd is not installed: apt-get install jackd2")
-    pytest.importorskip("jack", reason="JACK-Client is not installed, or libjack is not there", exc_type=Exception)
+    try:
+        import jack  # noqa: F401
+    except (ImportError, OSError) as error:
+        pytest.skip(f"JACK-Client is not installed, or libjack is not there: {error}")
     name = f"unison-test-{os.getpid()}"
     environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
     dummy = ["-d", "dummy", "-r", "48000", "-p", "1024"]

@@ -28,7 +28,7 @@ def test_a_sound_is_heard_as_it_is_from_its_frame_on_whatever_the_blocks() -> No
 
 
 def test_sounds_are_added_and_channels_are_kept_or_averaged() -> None:
-    stereo = np.concatenate([NOISE, -NOISE / 2], axis=1)
+    stereo = np.concatenate([NOISE, -NOISE / 2], axis=1, dtype=np.float32)
     mixer = Mixer(RATE, 2)
     mixer.add(stereo, Shape(), 100)
     mixer.add(NOISE, Shape(gain=0.5), 101)
@@ -41,7 +41,7 @@ def test_sounds_are_added_and_channels_are_kept_or_averaged() -> None:
 
 def test_fades_rise_from_nothing_and_fall_to_nothing() -> None:
     mixer = Mixer(RATE, 1)
-    mixer.add(np.ones((1000, 1), np.float32) / 2, Shape(fade_in=100, fade_out=200), 500)
+    mixer.add(np.full((1000, 1), 0.5, np.float32), Shape(fade_in=100, fade_out=200), 500)
     out = heard(mixer)[500:1500, 0]
     rise, fall = out[:100], out[800:]
     assert rise[0] == 0 and np.all(np.diff(rise) > 0) and rise[50] == pytest.approx(0.25)

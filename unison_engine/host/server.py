@@ -121,6 +121,7 @@ class Server:
         web = Web(self.router, clients, namespace, pages, None if is_loopback(host) else token)
         self._endpoints = Endpoints(self.router, web, host, port, token)
         self._clients = clients
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._log_events: LogEvents | None = None
         self._jobs: asyncio.Task[None] | None = None
 
@@ -210,12 +211,16 @@ class Server:
     def _publish(self, message: Message, topic: str, at: float | None = None) -> None:
         """Publish from any thread; what is heard at a Unix time is told then."""
 
+        loop = self._loop
+        if loop is None:
+            return  # Not open: nobody listens yet.
+
         def later() -> None:
             wait = max(0.0, at - time.time()) if at is not None else 0.0
-            self._loop.call_later(wait, self._clients.publish, message, topic)
+            loop.call_later(wait, self._clients.publish, message, topic)
 
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody listens any more.
-            self._loop.call_soon_threadsafe(later)
+            loop.call_soon_threadsafe(later)
 
     async def _close(self) -> None:
         if self._log_events:
