@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,19 @@ SCRIPTS = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Desk:
-    """A live engine behind a line that loses datagrams, and a folder of its own for the program."""
+    """A live engine behind a line that loses datagrams or not.
+
+    Attributes:
+        port: of the line.
+        library: where the engine keeps what it makes.
+        losses: how many datagrams the line loses.
+        lost: how many it has lost so far.
+    """
 
     port: int
     library: TakeLibrary
-    folder: Path
-    relay: Relay
+    losses: int
+    lost: Callable[[], int]
 
     def run(self, command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
         """Run a program until it ends well; what it wrote."""
@@ -61,11 +68,15 @@ class Desk:
             ["fail", "bad_args"],
             ["cancelled"],
         ], output
-        assert self.relay.lost == 2
+        assert self.lost() == self.losses
 
 
 @contextmanager
-def at_desk(tmp_path: Path) -> Iterator[Desk]:
-    """Serve takes into `tmp_path/takes`."""
-    with LiveHost(open_slow, tmp_path / "takes") as host, Relay(host.port) as relay:
-        yield Desk(relay.port, host.library, tmp_path, relay)
+def at_desk(tmp_path: Path, lossy: bool = True) -> Iterator[Desk]:
+    """Serve takes into `tmp_path/takes`; a line that loses nothing is the engine's own port, UDP and TCP."""
+    with LiveHost(open_slow, tmp_path / "takes") as host:
+        if lossy:
+            with Relay(host.port) as relay:
+                yield Desk(relay.port, host.library, 2, lambda: relay.lost)
+        else:
+            yield Desk(host.port, host.library, 0, lambda: 0)
