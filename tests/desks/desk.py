@@ -49,15 +49,17 @@ class Desk:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def assert_exchange(self, output: str) -> None:
+    def assert_exchange(self, output: str, further: int = 0) -> None:
         """The program made a sound, edited it, was refused, and cancelled; it was told all of that, and so are we.
 
         Its lines begin with `desk:`. Each end is told once, though requests were sent more than once; the long job is cancelled at its first progress.
+        `further` takes may come after those two.
         """
         lines = [line.split("desk:", 1)[1].split() for line in output.splitlines() if "desk:" in line]
         assert ["progress"] in lines, output
         told = [line for line in lines if line != ["progress"]]
-        sound, edit = self.library.list()
+        sound, edit, *rest = self.library.list()
+        assert len(rest) == further
         assert sound.recipe.task == "text_to_audio" and sound.seconds == 0.5
         assert sound.recipe.request["prompt"] == "heavy rain" and sound.recipe.seed == 42
         assert edit.recipe.task == "scene_edit" and edit.recipe.parent == sound.id
