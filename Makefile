@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test test-slow peers vectors check format bench clean
+.PHONY: demo test test-slow peers desks vectors check format bench clean
 
 demo: .venv/ready
 	$(UV) sync -q --frozen --inexact --group demo
@@ -21,6 +21,12 @@ test-slow: .venv/ready
 peers: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) pytest -rs tests/peers
+
+# Clients at the desk, as far as their programs are installed: apt-get install --no-install-recommends
+# supercollider-language puredata-core mono-mcs mono-runtime libmono-system-core4.0-cil godot3-server lua5.4 ardour xvfb.
+desks: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(RUN) pytest -rs tests/desks
 
 # The network against vectors of the official code; DIR is any folder laid out as tests/vectors.
 DIR ?= tests/vectors

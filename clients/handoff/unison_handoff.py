@@ -1,7 +1,7 @@
 """Carries one request between a file and the Unison engine, for programs that can start a program but open no socket.
 
-`python3 unison_handoff.py NOTE` reads NOTE, sends its request over UDP until its end is heard, and writes what the engine
-tells to NOTE.told, a line each. NOTE is UTF-8: HOST:PORT, the OSC address, and an argument a line, its type first:
+`python3 unison_handoff.py NOTE` reads NOTE, sends its request over UDP until its end is heard, and writes what the
+engine tells to NOTE.told, a line each. NOTE is UTF-8: HOST:PORT, the OSC address, and an argument a line, its type first:
 
     127.0.0.1:7770
     /unison/run/text_to_audio
@@ -9,8 +9,8 @@ tells to NOTE.told, a line each. NOTE is UTF-8: HOST:PORT, the OSC address, and 
     f 4.0
 
 A backslash stands before n for a new line, t for a tab, and itself. The lines of NOTE.told are values between tabs:
-`ack JOB`, `progress FRACTION STAGE`, and last one of `done PATH SECONDS RATE CHANNELS ASSET SEED LUFS`, `fail CODE TEXT` and
-`cancelled`. A file NOTE.cancel ends the job. Nothing but Python 3.8 is needed.
+`ack JOB`, `progress FRACTION STAGE`, and last one of `done PATH SECONDS RATE CHANNELS ASSET SEED LUFS`,
+`fail CODE TEXT` and `cancelled`. A file NOTE.cancel ends the job. Nothing but Python 3.8 is needed.
 """
 
 import os
@@ -119,7 +119,7 @@ def _exchange(line, engine, address, arguments, cancel_file, tell):
                 line.sendto(encode("/unison/job/cancel", [("i", request + 1), ("s", job)]), engine)
         try:
             where, values = decode(line.recv(65536))
-        except socket.timeout:
+        except socket.timeout:  # noqa: UP041, it is another class before Python 3.10
             if job and os.path.exists(cancel_file):
                 sent = None
             continue

@@ -1,4 +1,4 @@
-"""Prints the ReaPack index: `python make_index.py URL > index.xml`, URL being where this repository's files are served."""
+"""Prints the ReaPack index: `python make_index.py URL > index.xml`, for the address where this repository is served."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ class Desk:
     def assert_exchange(self, output: str, further: int = 0) -> None:
         """The program made a sound, edited it, was refused, and cancelled; it was told all of that, and so are we.
 
-        Its lines begin with `desk:`. Each end is told once, though requests were sent more than once; the long job is cancelled at its first progress.
+        Its lines begin with `desk:`. Each end is told once, though requests were sent
+        more than once; the long job is cancelled at its first progress.
         `further` takes may come after those two.
         """
         lines = [line.split("desk:", 1)[1].split() for line in output.splitlines() if "desk:" in line]
