@@ -1,7 +1,7 @@
 """Carries one request between a file and the Unison engine, for programs that can start a program but open no socket.
 
 `python3 unison_handoff.py NOTE` reads NOTE, sends its request over UDP until its end is heard, and writes what the
-engine tells to NOTE.told, a line each. NOTE is UTF-8: HOST:PORT, the OSC address, and an argument a line, its type first:
+engine tells to NOTE.told, a line each. NOTE is UTF-8: HOST:PORT, the OSC address, and one argument a line, type first:
 
     127.0.0.1:7770
     /unison/run/text_to_audio

@@ -90,8 +90,9 @@ def click(number: str, display: str, right: int, bottom: int) -> None:
         ["xdotool", "getwindowgeometry", "--shell", number], env=environment, capture_output=True, text=True, check=True
     ).stdout
     size = dict(line.split("=") for line in told.split())
-    x, y = int(size["WIDTH"]) - right, int(size["HEIGHT"]) - bottom
-    subprocess.run(["xdotool", "mousemove", "--window", number, str(x), str(y), "click", "1"], env=environment)
+    x, y = (int(size[edge]) + int(size[side]) for edge, side in (("X", "WIDTH"), ("Y", "HEIGHT")))
+    subprocess.run(["xdotool", "mousemove", str(x - right), str(y - bottom)], env=environment, check=True)
+    subprocess.run(["xdotool", "click", "1"], env=environment, check=True)
 
 
 def until(what: Callable[[], bool], act: Callable[[], None] = lambda: None, every: float = 1.0) -> None:
