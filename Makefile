@@ -26,7 +26,7 @@ peers: .venv/ready
 # supercollider-language puredata-core mono-mcs mono-runtime libmono-system-core4.0-cil godot3-server lua5.4 ardour xvfb.
 desks: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
-	$(RUN) pytest -rs tests/desks
+	$(RUN) pytest -rs -m '' tests/desks
 
 # The network against vectors of the official code; DIR is any folder laid out as tests/vectors.
 DIR ?= tests/vectors

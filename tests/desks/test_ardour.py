@@ -19,6 +19,7 @@ MISSING = [name for name in PROGRAMS if not shutil.which(name)]
 OK = (58, 30)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"{', '.join(MISSING)} not installed; Ardour 7.3 of Debian 12 is meant")
 def test_a_sound_becomes_a_region_of_the_session(tmp_path: Path) -> None:
     home = tmp_path / "home"
