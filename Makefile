@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test test-slow peers panel-test vectors check format bench clean
+.PHONY: demo test test-slow peers panel-test desks vectors check format bench clean
 
 demo: .venv/ready
 	$(UV) sync -q --frozen --inexact --group demo
@@ -26,6 +26,12 @@ peers: .venv/ready
 panel-test: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) pytest -rs -m "slow or not slow" tests/test_panel.py tests/test_panel_pages.py tests/test_client.py tests/test_client_javascript.py
+
+# Clients at the desk, as far as their programs are installed: apt-get install --no-install-recommends
+# supercollider-language puredata-core mono-mcs mono-runtime libmono-system-core4.0-cil godot3-server lua5.4 ardour xvfb.
+desks: .venv/ready
+	$(UV) sync -q --frozen --inexact --group dev --group demo
+	$(RUN) pytest -rs -m '' tests/desks
 
 # The network against vectors of the official code; DIR is any folder laid out as tests/vectors.
 DIR ?= tests/vectors
