@@ -17,8 +17,10 @@ from unison_engine.runtime.engines import Precision, Target, Weights
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import Padding
 from unison_export.bundle import write_bundle
+from unison_export.int8 import TOLERANCE, Quantized
 from unison_export.published import PAPER, Published, write_published
 from unison_export.tensorrt.engines import build_engines
+from unison_export.variants import WORTHWHILE, add_int8
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
 from unison_train.finetune import finetune as tune
@@ -68,6 +70,24 @@ def checkpoint(
 ) -> None:
     """Write the checkpoint of a bundle, for `unison-train run --start`."""
     read_checkpoint(Bundle.open(bundle)).save(out)
+
+
+@app.command()
+def int8(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; that of the bundle to change it in place.")],
+    graph: Annotated[list[str] | None, typer.Option(help="Which; may be repeated.")] = None,
+    tolerance: Annotated[float, typer.Option(help="Largest relative error of a graph's output.")] = TOLERANCE,
+) -> None:
+    """Add graphs that compute in 8 bits to a bundle; layers that would harm the output stay in float32."""
+
+    def told(name: str, found: Quantized) -> None:
+        print(f"{name}: error {found.error:.4f} at most, {found.typical:.4f} in the median")
+        print(f"  {len(found.layers)} products, float32: {', '.join(found.kept) or 'none'}")
+        for layer in sorted(found.layers, key=lambda layer: -layer.error)[:5]:
+            print(f"  {layer.name} alone: {layer.error:.4f}", flush=True)
+
+    add_int8(Bundle.open(bundle), out, graph or WORTHWHILE, tolerance, told)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,10 @@ _DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int
 
 @dataclass(frozen=True)
 class Export:
-    """What a graph computes: a part or method of a network, example inputs; the free sizes of each by input name."""
+    """What a graph computes: a part or method of a network, example inputs; the free sizes of each by input name.
+
+    `reach` is that of `unison_engine.bundle.Graph`.
+    """
 
     network: nn.Module
     method: str
@@ -39,6 +43,7 @@ class Export:
     free: dict[str, dict[int, Any]]
     output: str
     shape: tuple[str | int, ...]
+    reach: int | None = None
 
 
 def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
@@ -126,10 +131,26 @@ def audio_exports(autoencoder: nn.Module, layout: LatentLayout) -> dict[str, Exp
     wave, latent = torch.zeros(b, t * layout.hop), torch.zeros(b, channels, t)
     waves, latents = {"wave": {0: batch, 1: samples}}, {"latent": {0: batch, 2: frames}}
     length = f"{layout.hop}*t"
+    reach = decoder_reach(autoencoder, layout)
     return {
         "vae_encoder": Export(autoencoder, "encode", {"wave": wave}, waves, "latent", ("b", channels, "t")),
-        "vae_decoder": Export(autoencoder, "decode", {"latent": latent}, latents, "wave", ("b", length)),
+        "vae_decoder": Export(autoencoder, "decode", {"latent": latent}, latents, "wave", ("b", length), reach),
     }
+
+
+@torch.no_grad()
+def decoder_reach(autoencoder: nn.Module, layout: LatentLayout) -> int | None:
+    """How many latent frames before and after a frame its samples depend on; None if that is 64 or more.
+
+    A frame that is not a number makes every sample so that depends on it, whatever the weights are.
+    """
+    middle = 64
+    latent = torch.zeros(1, layout.channels, 2 * middle + 1)
+    latent[:, :, middle] = math.nan
+    wave: Tensor = _Method(autoencoder, "decode").eval()(latent=latent)
+    frames = wave[0].isnan().unflatten(0, (-1, layout.hop)).any(1).nonzero().flatten()
+    reach = int((frames - middle).abs().max())
+    return reach if reach < middle else None
 
 
 class _Method(nn.Module):
@@ -168,7 +189,7 @@ def describe(export: Export, model: onnx.ModelProto, file: str, weights: str) ->
     """A graph as the manifest tells it."""
     inputs = {value.name: _spec(value) for value in model.graph.input}
     outputs = {export.output: TensorSpec(dtype="float32", shape=export.shape)}
-    return Graph(file=file, inputs=inputs, outputs=outputs, weights=weights)
+    return Graph(file=file, inputs=inputs, outputs=outputs, weights=weights, reach=export.reach)
 
 
 def _write(name: str, export: Export, folder: Path) -> Graph:
