@@ -19,7 +19,7 @@ Samples = dict[str, list[dict[str, NDArray[Any]]]]
 STEPS = 5
 
 
-class _Recorder:
+class Recorder:
     """onnxruntime, which writes down what every graph is given."""
 
     name = "recorder"
@@ -49,7 +49,7 @@ def record_inputs(bundle: Bundle, seconds: float = 2.5) -> Samples:
 
     The step is met at five times from 1 to 0.001, with both branches of guidance; in the last sound with one.
     """
-    recorder = _Recorder()
+    recorder = Recorder()
     synthesizer = Synthesizer(bundle, backends={recorder.name: recorder})
     layout, guidance = synthesizer.layout, bundle.manifest.sampling.guidance
     both, one = Sampling(steps=STEPS, guidance=guidance), Sampling(steps=STEPS, guidance=1.0)

@@ -109,7 +109,11 @@ class Synthesizer:
         latent = self.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
         if progress:
             progress(Progress("decoding", 0, 1))
-        wave = self.vae_decoder(latent=latent)[0, : self.layout.samples(conditioning.seconds)]
+        return self.decode(latent, self.layout.samples(conditioning.seconds))
+
+    def decode(self, latent: Latent, samples: int) -> Wave:
+        """The wave [samples] of a latent [1, C, T], scaled to a peak of 0.99 if it would pass full scale."""
+        wave = self.vae_decoder(latent=latent)[0, :samples]
         peak = float(np.abs(wave).max())
         return np.asarray(wave * np.float32(PEAK / peak) if peak > PEAK else wave, dtype=np.float32)
 
