@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,12 @@ from unison_engine.runtime.backend import Backend
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_export.int8 import relative_error
-from unison_export.precision import narrow
 from unison_export.samples import Recorder
+from unison_export.variants import compute, networks
 from unison_export.weights import read_checkpoint
-from unison_train.checkpoint import Checkpoint
 
 LENGTHS = (0.5, 1.0, 2.0, 5.0, 10.0)
 Inputs = dict[str, NDArray[Any]]
-Network = Callable[..., torch.Tensor]
 Row = dict[str, float]
 """Errors by the name of what computed."""
 
@@ -98,25 +96,6 @@ def errors(
                         row[f"torch {name}"], relative_error(compute(found[graph], one), expected)
                     )
             yield graph, batch, row
-
-
-def networks(checkpoint: Checkpoint, dtype: torch.dtype | None = None) -> dict[str, Network]:
-    """The parts of a checkpoint that the graphs were exported from; with `dtype` as TensorRT is to compute them."""
-    parts = (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder)
-    dit, fusion, autoencoder = parts if dtype is None else tuple(narrow(part, dtype) for part in parts)
-    return {
-        "fusion": fusion,
-        "modulation": dit.modulation,
-        "step": dit.evaluate,
-        "vae_encoder": autoencoder.encode,
-        "vae_decoder": autoencoder.decode,
-    }
-
-
-@torch.no_grad()
-def compute(network: Network, inputs: Inputs) -> NDArray[Any]:
-    """What a part of the checkpoint makes of the inputs of a graph."""
-    return network(**{name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()}).numpy()
 
 
 def met(bundle: Bundle, seconds: float) -> dict[str, list[Inputs]]:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle, Graph, Manifest, Variant, file_hash
 from unison_engine.errors import BadArguments
+from unison_engine.machine import physical_cores
+from unison_engine.runtime.backends import OnnxRuntime
 from unison_export.graphs import decoder_reach
-from unison_export.int8 import TOLERANCE, Quantized, quantize
-from unison_export.samples import record_inputs
+from unison_export.int8 import TOLERANCE, Inputs, Quantized, quantize, relative_error
+from unison_export.precision import narrow
+from unison_export.samples import Samples, record_inputs
 from unison_export.weights import read_checkpoint
+from unison_train.checkpoint import Checkpoint
 
 WORTHWHILE = ("step", "vae_decoder", "vae_encoder", "text_encoder")
 """Graphs that take a noticeable part of the time of a sound, and gain."""
@@ -55,7 +64,8 @@ def add_int8(
         )
         described[name] = described[name].model_copy(update={"variants": {"int8": variant}})
         files[file] = file_hash(out / file)
-    described["vae_decoder"] = _with_reach(bundle, described["vae_decoder"])
+    if "autoencoder" in bundle.manifest.card:  # Which only bundles of our own checkpoints tell.
+        described = _measured(bundle, described, samples)
     manifest = bundle.manifest.model_copy(update={"format": FORMAT_VERSION, "graphs": described, "files": files})
     (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
     return manifest
@@ -66,9 +76,32 @@ def _weights(graph: str, bundle: Bundle, found: Quantized) -> str:
     return f"{kind}; activations 8 bit; {len(found.kept)} of {len(found.layers)} products float32"
 
 
-def _with_reach(bundle: Bundle, decoder: Graph) -> Graph:
-    """Bundles of format 2 did not tell the reach."""
-    if decoder.reach is not None or "autoencoder" not in bundle.manifest.card:
-        return decoder
-    reach = decoder_reach(read_checkpoint(bundle).autoencoder, bundle.layout)
-    return decoder.model_copy(update={"reach": reach})
+def _measured(bundle: Bundle, graphs: dict[str, Graph], samples: Samples) -> dict[str, Graph]:
+    """Descriptions with the errors of the float32 graphs and, which bundles of format 2 lacked, the decoder's reach."""
+    checkpoint, found = read_checkpoint(bundle), dict(graphs)
+    for name, network in networks(checkpoint).items():
+        run = OnnxRuntime().load(bundle, name, physical_cores())
+        error = max(relative_error(run(**inputs), compute(network, inputs)) for inputs in samples[name])
+        found[name] = found[name].model_copy(update={"error": error})
+    reach = decoder_reach(checkpoint.autoencoder, bundle.layout)
+    return found | {"vae_decoder": found["vae_decoder"].model_copy(update={"reach": reach})}
+
+
+def networks(checkpoint: Checkpoint, dtype: torch.dtype | None = None) -> dict[str, Callable[..., torch.Tensor]]:
+    """The parts of a checkpoint that graphs were exported from; with `dtype` as TensorRT is to compute them."""
+    parts = (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder)
+    dit, fusion, autoencoder = parts if dtype is None else tuple(narrow(part, dtype) for part in parts)
+    return {
+        "fusion": fusion,
+        "modulation": dit.modulation,
+        "step": dit.evaluate,
+        "vae_encoder": autoencoder.encode,
+        "vae_decoder": autoencoder.decode,
+    }
+
+
+@torch.no_grad()
+def compute(network: Callable[..., torch.Tensor], inputs: Inputs) -> NDArray[Any]:
+    """What a part of a checkpoint makes of the inputs of a graph."""
+    found = network(**{name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()})
+    return np.asarray(found.numpy())
