@@ -89,8 +89,9 @@ def _measured(bundle: Bundle, graphs: dict[str, Graph], samples: Samples) -> dic
 
 def networks(checkpoint: Checkpoint, dtype: torch.dtype | None = None) -> dict[str, Callable[..., torch.Tensor]]:
     """The parts of a checkpoint that graphs were exported from; with `dtype` as TensorRT is to compute them."""
-    parts = (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder)
-    dit, fusion, autoencoder = parts if dtype is None else tuple(narrow(part, dtype) for part in parts)
+    dit, fusion, autoencoder = checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder
+    if dtype is not None:
+        dit, fusion, autoencoder = narrow(dit, dtype), narrow(fusion, dtype), narrow(autoencoder, dtype)
     return {
         "fusion": fusion,
         "modulation": dit.modulation,
