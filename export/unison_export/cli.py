@@ -95,18 +95,19 @@ def quality(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle; its manifest is changed.")],
     corpus: Annotated[Path, typer.Option(help="Corpus with the held-out readings of `unison-train corpus build`.")],
     tasks: Annotated[str, typer.Option(help="Names, with commas between.  [default: all]")] = "",
-    items: Annotated[int, typer.Option(help="Requests of each task; 0 for all.")] = 0,
+    items: Annotated[int, typer.Option(help="Requests of each task; 0 for all. Under 20, nothing is chosen.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder of fetched judges.")] = None,
 ) -> None:
     """Judge samplers by what they lose against 100 guided steps; the bundle gets the best by task, and the curves."""
     # Imported here, as the judges belong to unison-train[eval], which nothing else needs.
-    from unison_export.quality import run_quality
+    from unison_export.quality import ENOUGH, run_quality
     from unison_train.evaluation.items import TASKS
 
     chosen = [task for task in TASKS if not tasks or task in tasks.split(",")]
     if unknown := set(filter(None, tasks.split(","))) - set(TASKS):
         raise BadArguments(f"there is no task {sorted(unknown)[0]!r}; choose from {', '.join(TASKS)}.")
-    run_quality(Bundle.open(bundle), corpus, chosen, items, cache)
+    if not run_quality(Bundle.open(bundle), corpus, chosen, items, cache):
+        print(f"{items} requests are too few to choose by, so the bundle is as it was; ask for {ENOUGH} or more.")
 
 
 @app.command()

@@ -32,6 +32,8 @@ from unison_train.evaluation.scenes import Stage
 
 SHARE = 0.05
 """Largest mean loss, as a share of the way from floor to real."""
+ENOUGH = 20
+"""Requests below which the intervals are too wide to choose by: every sampler would do."""
 _RESAMPLES = 2000
 _EARLY = tuple(1 - 0.999 * (u / 32) ** 1.5 for u in range(33))
 """A grid that is dense early: u -> 1 - 0.999 u^1.5."""
@@ -192,8 +194,12 @@ def _loss(reference: Section, section: Section, measure: str) -> tuple[float, fl
     return float(lost(scores)), float(low), float(high)
 
 
-def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int, cache: Path | None) -> Manifest:
-    """Measure all curves, print them, and write defaults and curves into the bundle."""
+def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int, cache: Path | None) -> bool:
+    """Measure all curves and print them; with enough requests, write defaults and curves into the bundle.
+
+    Returns:
+        Whether the bundle was changed.
+    """
     panel = Panel(corpus) if cache is None else Panel(corpus, cache)
     synthesizer = Synthesizer.open(bundle.folder)
     stage = Stage(corpus, synthesizer.layout)
@@ -202,4 +208,7 @@ def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int,
         samplers = ladder(bundle.manifest.sampling.of(task))
         curves[task] = list(curve(synthesizer, stage, panel, task, items, samplers))
         print(table(task, curves[task]), flush=True)
-    return with_defaults(bundle, curves, items)
+    if 0 < items < ENOUGH:
+        return False
+    with_defaults(bundle, curves, items)
+    return True
