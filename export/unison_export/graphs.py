@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnx_ir.convenience import get_const_tensor
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -179,10 +183,40 @@ def trace(export: Export, optimise: bool = True, opset: int = OPSET) -> torch.on
             opset_version=opset,
             dynamo=True,
             verbose=False,
-            optimize=optimise,
+            optimize=False,
         )
     assert program is not None
+    if optimise:
+        with small_terms_kept(program.model):
+            program.optimize()
     return program
+
+
+@contextlib.contextmanager
+def small_terms_kept(model: ir.Model) -> Iterator[None]:
+    """Keep onnxscript's optimiser from deleting sums with a constant of 1e-8 or less, which it takes for zero.
+
+    Such a constant is what a square root or a division is safe by: without it, near silence sounds differ. While the
+    context lasts the constants are inputs of the graph, whose values no optimiser knows.
+    """
+    hidden: list[tuple[ir.Value, ir.TensorProtocol]] = []
+    for node in model.graph:
+        for index, value in enumerate(node.inputs):
+            constant = None if value is None or node.op_type not in ("Add", "Sub") else get_const_tensor(value)
+            if constant is None or constant.size != 1 or not 0 < abs(float(constant.numpy().item())) <= 1e-7:
+                continue
+            assert value is not None
+            unknown = ir.Value(
+                name=f"small_term_{len(hidden)}", type=ir.TensorType(constant.dtype), shape=constant.shape
+            )
+            node.replace_input_with(index, unknown)
+            model.graph.inputs.append(unknown)
+            hidden.append((unknown, constant))
+    yield
+    for unknown, constant in hidden:
+        model.graph.inputs.remove(unknown)
+        unknown.const_value = constant
+        model.graph.initializers[str(unknown.name)] = unknown
 
 
 def describe(export: Export, model: onnx.ModelProto, file: str, weights: str) -> Graph:
