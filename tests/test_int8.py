@@ -109,7 +109,7 @@ def test_where_nothing_holds_the_tolerance_nothing_is_rounded(tmp_path: Path) ->
 def test_products_in_blocks_keep_their_weights(tmp_path: Path) -> None:
     inner, outer, size = 64, 48, 32
     blocks = outer * inner // size
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "weights": RANDOM.integers(256, size=(outer, inner // size, size // 2), dtype=np.uint8),
         "scales": np.abs(normal(blocks)) + np.float32(0.1),
         "zeros": 8 * normal(blocks),
@@ -163,7 +163,7 @@ def test_the_backend_runs_variants_and_other_graphs_as_they_are(int8: Path) -> N
     for graph, same in (("step", False), ("fusion", True)):
         inputs = example_inputs(opened, graph, 1.0)
         found = [backend.load(opened, graph, 1)(**inputs) for backend in (exact, rounded)]
-        assert np.array_equal(*found) is same
+        assert np.array_equal(found[0], found[1]) is same
         assert relative_error(found[1], found[0]) < 0.3
 
 

@@ -58,4 +58,4 @@ def test_a_term_that_a_root_is_safe_by_is_no_zero() -> None:
     assert [node.op_type for node in model.graph.node].count("Add") == 1
     assert [value.name for value in model.graph.input] == ["x"]
     (found,) = ReferenceEvaluator(model).run(None, {"x": np.zeros((2, 3), np.float32)})
-    np.testing.assert_allclose(found, 1e-4, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(found, np.float32), 1e-4, rtol=1e-5)
