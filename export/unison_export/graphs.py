@@ -206,9 +206,8 @@ def small_terms_kept(model: ir.Model) -> Iterator[None]:
             if constant is None or constant.size != 1 or not 0 < abs(float(constant.numpy().item())) <= 1e-7:
                 continue
             assert value is not None
-            unknown = ir.Value(
-                name=f"small_term_{len(hidden)}", type=ir.TensorType(constant.dtype), shape=constant.shape
-            )
+            name, kind = f"small_term_{len(hidden)}", ir.TensorType(constant.dtype)
+            unknown = ir.Value(name=name, type=kind, shape=ir.Shape(constant.numpy().shape))
             node.replace_input_with(index, unknown)
             model.graph.inputs.append(unknown)
             hidden.append((unknown, constant))
