@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from unison_engine import conditioning
-from unison_engine.bundle import Bundle
+from unison_engine.bundle import Bundle, Narrow
 from unison_engine.errors import BackendFailed, BadArguments, ModelMissing
 from unison_engine.hooks import hookimpl
 from unison_engine.registry import load_registry
@@ -40,6 +40,7 @@ class Spy:
     absent: str = ""
     fails_to: str = ""
     automatic: bool = True
+    precision: Narrow | None = None
     loaded: list[str] = field(default_factory=list)
 
     def describe(self) -> str:
@@ -148,7 +149,7 @@ def test_a_plugin_brings_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     vars(module)["unison_register_backends"] = unison_register_backends
     monkeypatch.setitem(sys.modules, "stranger", module)
     registry = load_registry([EntryPoint("stranger", "stranger", "unison_engine")])
-    assert list(registry.backends) == ["onnxruntime", "openvino", "openvino-bf16", "stranger"]
+    assert list(registry.backends) == ["onnxruntime", "onnxruntime-int8", "openvino", "openvino-bf16", "stranger"]
     assert registry.backends["stranger"] is spy and registry.plugins[0].hooks == ("unison_register_backends",)
 
 

@@ -24,7 +24,7 @@ def test_every_part_and_the_whole_are_measured(report: Report) -> None:
     for found in report.parts.values():
         assert list(found) == ["onnxruntime"] and found["onnxruntime"].milliseconds > 0
     whole = report.whole["onnxruntime"]
-    assert whole.first > 0 and whole.again > 0 and whole.opened > 0
+    assert whole.first > 0 and whole.again > 0 and whole.opened > 0 and whole.sample > 0
     guided, plain = (report.parts[f"step, {kind}guided"]["onnxruntime"] for kind in ("", "not "))
     assert 24 * min(guided.milliseconds, plain.milliseconds) < 1e5
     assert report.backends["onnxruntime"].startswith("onnxruntime ")
@@ -33,7 +33,7 @@ def test_every_part_and_the_whole_are_measured(report: Report) -> None:
 def test_tables_and_json_tell_the_same(report: Report) -> None:
     assert Report.model_validate_json(report.model_dump_json()) == report
     rows = [line for line in report.markdown().splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(report.parts) + 2 + 3
+    assert len(rows) == 2 + len(report.parts) + 2 + 4
     for title, found in report.parts.items():
         (row,) = [row for row in rows if row.startswith(f"| {title} |")]
         assert f"{found['onnxruntime'].milliseconds:.1f}" in row

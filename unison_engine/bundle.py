@@ -14,9 +14,13 @@ from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, Padding
 from unison_engine.runtime.weights import WeightRecipe, materialise
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+READABLE_FORMATS = (2, 3)
+"""Format 3 added variants, errors and reach of graphs, all of which may be absent."""
 MANIFEST = "bundle.json"
 DataType = Literal["float32", "int64"]
+Narrow = Literal["int8"]
+"""Precisions in which a bundle can hold a graph beside float32."""
 
 
 class _Strict(BaseModel):
@@ -30,13 +34,44 @@ class TensorSpec(_Strict):
     shape: tuple[str | int, ...]
 
 
+class Variant(_Strict):
+    """A graph in another precision, with the same tensors.
+
+    Attributes:
+        file: of the graph.
+        weights: how its large products compute, in words.
+        error: largest relative root mean square error of its output over `samples` inputs, against the float32 graph.
+        typical: the median of it.
+        samples: inputs that were met while the bundle made sounds of several tasks.
+    """
+
+    file: str
+    weights: str
+    error: float
+    typical: float
+    samples: int
+
+
 class Graph(_Strict):
-    """One ONNX graph: its file, its tensors, how its weights are stored."""
+    """One ONNX graph, which computes in float32.
+
+    Attributes:
+        file: of the graph.
+        inputs, outputs: its tensors.
+        weights: how they are stored.
+        error: largest relative root mean square error of its output against the network in torch; None: not measured.
+        variants: the same in other precisions.
+        reach: how many latent frames before and after a frame its part of the output depends on; None: on all, or not
+            measured.
+    """
 
     file: str
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
     weights: str
+    error: float | None = None
+    variants: dict[Narrow, Variant] = {}
+    reach: int | None = None
 
 
 class Clock(_Strict):
@@ -118,7 +153,7 @@ class Bundle:
         folder = find_bundle(name_or_path)
         text = (folder / MANIFEST).read_bytes()
         found = _format_of(text)
-        if found not in (None, FORMAT_VERSION):
+        if found not in (None, *READABLE_FORMATS):
             remedy = "update unison-engine" if found > FORMAT_VERSION else "export the bundle again"
             raise ModelMissing(f"{folder} has bundle format {found}, this engine knows {FORMAT_VERSION}; {remedy}.")
         try:
@@ -135,9 +170,11 @@ class Bundle:
         """The latent grid."""
         return LatentLayout(**self.manifest.layout.model_dump())
 
-    def graph(self, name: str) -> Path:
-        """File of a graph."""
-        return self.folder / self.manifest.graphs[name].file
+    def graph(self, name: str, precision: Narrow | None = None) -> Path:
+        """File of a graph; of its variant in a precision, where the bundle holds one."""
+        graph = self.manifest.graphs[name]
+        variant = graph.variants.get(precision) if precision else None
+        return self.folder / (variant or graph).file
 
     def external_data(self, graph: str) -> Path | None:
         """Weights of a graph that the bundle does not hold, assembled at first use; None where it holds them.

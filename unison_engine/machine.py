@@ -8,7 +8,10 @@ from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
 # What a matrix product gains from, as Linux names it.
-VECTOR_SETS = ("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+VECTOR_SETS = (
+    *("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16"),
+    *("asimd", "asimddp", "bf16"),
+)
 
 
 def physical_cores() -> int:
@@ -28,6 +31,12 @@ def vector_sets() -> list[str]:
     """Those of `VECTOR_SETS` that the processor has; empty where the system does not tell."""
     flags = (_cpuinfo("flags") or _cpuinfo("Features")).split()
     return [name for name in VECTOR_SETS if name in flags]
+
+
+def multiplies_int8() -> bool:
+    """Whether the processor is known to have dot products of int8 that add up in 32 bits; all of Apple's have."""
+    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    return apple or bool({"avx512_vnni", "avx_vnni", "asimddp"} & set(vector_sets()))
 
 
 def total_memory() -> int | None:

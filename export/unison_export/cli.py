@@ -17,8 +17,10 @@ from unison_engine.runtime.engines import Precision, Target, Weights
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import Padding
 from unison_export.bundle import write_bundle
+from unison_export.int8 import TOLERANCE, Quantized
 from unison_export.published import PAPER, write_published
 from unison_export.tensorrt.engines import build_engines
+from unison_export.variants import WORTHWHILE, add_int8
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
 from unison_train.finetune import finetune as tune
@@ -71,6 +73,44 @@ def write_checkpoint(
 ) -> None:
     """Write the checkpoint of a bundle, for `unison-train run --start`."""
     read_checkpoint(Bundle.open(bundle)).save(out)
+
+
+@app.command()
+def int8(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; that of the bundle to change it in place.")],
+    graph: Annotated[list[str] | None, typer.Option(help="Which; may be repeated.")] = None,
+    tolerance: Annotated[float, typer.Option(help="Largest relative error of a graph's output.")] = TOLERANCE,
+) -> None:
+    """Add graphs that compute in 8 bits to a bundle; layers that would harm the output stay in float32."""
+
+    def told(name: str, found: Quantized) -> None:
+        print(f"{name}: error {found.error:.4f} at most, {found.typical:.4f} in the median")
+        print(f"  {len(found.layers)} products, float32: {', '.join(found.kept) or 'none'}")
+        for layer in sorted(found.layers, key=lambda layer: -layer.error)[:5]:
+            print(f"  {layer.name} alone: {layer.error:.4f}", flush=True)
+
+    add_int8(Bundle.open(bundle), out, graph or WORTHWHILE, tolerance, told)
+
+
+@app.command()
+def quality(
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle; its manifest is changed.")],
+    corpus: Annotated[Path, typer.Option(help="Corpus with the held-out readings of `unison-train corpus build`.")],
+    tasks: Annotated[str, typer.Option(help="Names, with commas between.  [default: all]")] = "",
+    items: Annotated[int, typer.Option(help="Requests of each task; 0 for all. Under 20, nothing is chosen.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder of fetched judges.")] = None,
+) -> None:
+    """Judge samplers by what they lose against 100 guided steps; the bundle gets the best by task, and the curves."""
+    # Imported here, as the judges belong to unison-train[eval], which nothing else needs.
+    from unison_export.quality import ENOUGH, run_quality
+    from unison_train.evaluation.items import TASKS
+
+    chosen = [task for task in TASKS if not tasks or task in tasks.split(",")]
+    if unknown := set(filter(None, tasks.split(","))) - set(TASKS):
+        raise BadArguments(f"there is no task {sorted(unknown)[0]!r}; choose from {', '.join(TASKS)}.")
+    if not run_quality(Bundle.open(bundle), corpus, chosen, items, cache):
+        print(f"{items} requests are too few to choose by, so the bundle is as it was; ask for {ENOUGH} or more.")
 
 
 @app.command()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnx_ir.convenience import get_const_tensor
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -31,7 +36,10 @@ _DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int
 
 @dataclass(frozen=True)
 class Export:
-    """What a graph computes: a part or method of a network, example inputs; the free sizes of each by input name."""
+    """What a graph computes: a part or method of a network, example inputs; the free sizes of each by input name.
+
+    `reach` is that of `unison_engine.bundle.Graph`.
+    """
 
     network: nn.Module
     method: str
@@ -39,6 +47,7 @@ class Export:
     free: dict[str, dict[int, Any]]
     output: str
     shape: tuple[str | int, ...]
+    reach: int | None = None
 
 
 def export_graphs(checkpoint: Checkpoint, folder: Path) -> dict[str, Graph]:
@@ -126,10 +135,26 @@ def audio_exports(autoencoder: nn.Module, layout: LatentLayout) -> dict[str, Exp
     wave, latent = torch.zeros(b, t * layout.hop), torch.zeros(b, channels, t)
     waves, latents = {"wave": {0: batch, 1: samples}}, {"latent": {0: batch, 2: frames}}
     length = f"{layout.hop}*t"
+    reach = decoder_reach(autoencoder, layout)
     return {
         "vae_encoder": Export(autoencoder, "encode", {"wave": wave}, waves, "latent", ("b", channels, "t")),
-        "vae_decoder": Export(autoencoder, "decode", {"latent": latent}, latents, "wave", ("b", length)),
+        "vae_decoder": Export(autoencoder, "decode", {"latent": latent}, latents, "wave", ("b", length), reach),
     }
+
+
+@torch.no_grad()
+def decoder_reach(autoencoder: nn.Module, layout: LatentLayout) -> int | None:
+    """How many latent frames before and after a frame its samples depend on; None if that is 64 or more.
+
+    A frame that is not a number makes every sample so that depends on it, whatever the weights are.
+    """
+    middle = 64
+    latent = torch.zeros(1, layout.channels, 2 * middle + 1)
+    latent[:, :, middle] = math.nan
+    wave: Tensor = _Method(autoencoder, "decode").eval()(latent=latent)
+    frames = wave[0].isnan().unflatten(0, (-1, layout.hop)).any(1).nonzero().flatten()
+    reach = int((frames - middle).abs().max())
+    return reach if reach < middle else None
 
 
 class _Method(nn.Module):
@@ -158,17 +183,46 @@ def trace(export: Export, optimise: bool = True, opset: int = OPSET) -> torch.on
             opset_version=opset,
             dynamo=True,
             verbose=False,
-            optimize=optimise,
+            optimize=False,
         )
     assert program is not None
+    if optimise:
+        with small_terms_kept(program.model):
+            program.optimize()
     return program
+
+
+@contextlib.contextmanager
+def small_terms_kept(model: ir.Model) -> Iterator[None]:
+    """Keep onnxscript's optimiser from deleting sums with a constant of 1e-8 or less, which it takes for zero.
+
+    Such a constant is what a square root or a division is safe by: without it, near silence sounds differ. While the
+    context lasts the constants are inputs of the graph, whose values no optimiser knows.
+    """
+    hidden: list[tuple[ir.Value, ir.TensorProtocol]] = []
+    for node in model.graph:
+        for index, value in enumerate(node.inputs):
+            constant = None if value is None or node.op_type not in ("Add", "Sub") else get_const_tensor(value)
+            if constant is None or constant.size != 1 or not 0 < abs(float(constant.numpy().item())) <= 1e-7:
+                continue
+            assert value is not None
+            name, kind = f"small_term_{len(hidden)}", ir.TensorType(constant.dtype)
+            unknown = ir.Value(name=name, type=kind, shape=ir.Shape(constant.numpy().shape))
+            node.replace_input_with(index, unknown)
+            model.graph.inputs.append(unknown)
+            hidden.append((unknown, constant))
+    yield
+    for unknown, constant in hidden:
+        model.graph.inputs.remove(unknown)
+        unknown.const_value = constant
+        model.graph.initializers[str(unknown.name)] = unknown
 
 
 def describe(export: Export, model: onnx.ModelProto, file: str, weights: str) -> Graph:
     """A graph as the manifest tells it."""
     inputs = {value.name: _spec(value) for value in model.graph.input}
     outputs = {export.output: TensorSpec(dtype="float32", shape=export.shape)}
-    return Graph(file=file, inputs=inputs, outputs=outputs, weights=weights)
+    return Graph(file=file, inputs=inputs, outputs=outputs, weights=weights, reach=export.reach)
 
 
 def _write(name: str, export: Export, folder: Path) -> Graph:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from unison_engine.bundle import Graph
-from unison_export.graphs import Export, describe, trace
+from unison_export.graphs import Export, describe, small_terms_kept, trace
 
 _DTYPES = {
     torch.float32: ir.DataType.FLOAT,
@@ -67,7 +67,8 @@ def write_mapped(name: str, export: Export, folder: Path) -> Graph:
             if value.dtype != dtype:
                 _cast(model.graph, value)
     # The optimiser would turn every weight round in memory and keep it in the graph; runtimes do so as they load it.
-    onnxscript.optimizer.optimize_ir(model, should_fold=lambda node: False if node.op_type == "Transpose" else None)
+    with small_terms_kept(model):
+        onnxscript.optimizer.optimize_ir(model, should_fold=lambda node: False if node.op_type == "Transpose" else None)
     written = folder / f"{name}.onnx"
     ir.save(model, written)
     onnx.checker.check_model(written)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from unison_engine.bundle import Bundle
+from unison_engine.bundle import Bundle, Narrow
 
 Runner = Callable[..., NDArray[Any]]
 """A loaded graph: named inputs to its one output."""
@@ -18,11 +18,14 @@ class Backend(Protocol):
 
     Attributes:
         name: what users choose it by.
-        automatic: whether it may be chosen without being named; False where it computes less exactly than float32.
+        automatic: whether it may be chosen without being named; False where it rounds in a way that the maker of the
+            bundle has not measured.
+        precision: of the variants of graphs that it runs, where a bundle has them; None runs graphs as they are.
     """
 
     name: str
     automatic: bool
+    precision: Narrow | None
 
     def describe(self) -> str:
         """Library, version and device: "onnxruntime 1.32.0 on the CPU".

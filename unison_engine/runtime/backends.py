@@ -11,17 +11,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unison_engine.bundle import Bundle
+from unison_engine.bundle import Bundle, Narrow
 from unison_engine.errors import BackendFailed
 from unison_engine.hooks import hookimpl
+from unison_engine.machine import multiplies_int8, processor
 from unison_engine.runtime.backend import Backend, Runner
 
 
 class OnnxRuntime:
     """onnxruntime: on CUDA where onnxruntime-gpu is installed and finds a device, else on the processor."""
 
-    name = "onnxruntime"
     automatic = True
+
+    def __init__(self, name: str = "onnxruntime", precision: Narrow | None = None) -> None:
+        """With a precision, it runs the variants of graphs that a bundle holds in it, and other graphs as they are."""
+        self.name = name
+        self.precision = precision
 
     def describe(self) -> str:
         """See `Backend.describe`."""
@@ -29,13 +34,22 @@ class OnnxRuntime:
 
         from unison_engine.runtime.session import providers
 
-        return f"onnxruntime {onnxruntime.__version__} on {providers()[0].removesuffix('ExecutionProvider')}"
+        label = f"onnxruntime {onnxruntime.__version__} on {providers()[0].removesuffix('ExecutionProvider')}"
+        if self.precision is None:
+            return label
+        if not multiplies_int8():
+            # The kernels for others add up in 16 bits, which overflow.
+            raise BackendFailed(
+                f"{self.name} needs a processor with dot products of int8, which {processor()} is not known to have; "
+                "use onnxruntime here."
+            )
+        return f"{label} in {self.precision}"
 
     def load(self, bundle: Bundle, graph: str, threads: int) -> Runner:
         """See `Backend.load`."""
         from unison_engine.runtime.session import Session
 
-        return Session(bundle.graph(graph), threads, bundle.external_data(graph))
+        return Session(bundle.graph(graph, self.precision), threads, bundle.external_data(graph))
 
 
 class OpenVino:
@@ -45,22 +59,23 @@ class OpenVino:
         """`precision` is OpenVINO's hint for the products; bfloat16 is used only when it is asked for by name."""
         self.name = name
         self.automatic = precision == "f32"
-        self._precision = precision
+        self.precision: Narrow | None = None
+        self._hint = precision
 
     def describe(self) -> str:
         """See `Backend.describe`."""
         openvino = _openvino()
         capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if self._precision == "bf16" and "BF16" not in capabilities:
+        if self._hint == "bf16" and "BF16" not in capabilities:
             raise BackendFailed(f"{self.name} needs a processor with bfloat16 instructions; use openvino here.")
-        return f"openvino {openvino.__version__.partition('-')[0]} on CPU in {self._precision}"
+        return f"openvino {openvino.__version__.partition('-')[0]} on CPU in {self._hint}"
 
     def load(self, bundle: Bundle, graph: str, threads: int) -> Runner:
         """See `Backend.load`."""
         core = _openvino().Core()
         settings = {
             "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": self._precision,
+            "INFERENCE_PRECISION_HINT": self._hint,
             "PERFORMANCE_HINT": "LATENCY",
             # A core is not taken from the audio callback for good.
             "ENABLE_CPU_PINNING": False,
@@ -85,6 +100,7 @@ class OpenVino:
 def unison_register_backends(register: Callable[[Backend], None]) -> None:
     """The first is the one that every machine has."""
     register(OnnxRuntime())
+    register(OnnxRuntime("onnxruntime-int8", "int8"))
     register(OpenVino("openvino", "f32"))
     register(OpenVino("openvino-bf16", "bf16"))
 

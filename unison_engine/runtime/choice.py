@@ -17,7 +17,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from unison_engine.bundle import Bundle
-from unison_engine.errors import BackendFailed, BadArguments
+from unison_engine.errors import BackendFailed, BadArguments, ModelMissing
 from unison_engine.machine import processor
 from unison_engine.runtime.backend import Backend, Runner
 
@@ -83,15 +83,21 @@ class GraphLoader:
         return runner
 
     def _ranked(self, graph: str) -> dict[str, Backend]:
-        if len(self._working) == 1:
-            return self._working
+        variants = self._bundle.manifest.graphs[graph].variants
+        working = {
+            name: backend
+            for name, backend in self._working.items()
+            if len(self._working) == 1 or backend.precision is None or backend.precision in variants
+        }
+        if len(working) == 1:
+            return working
         key = json.dumps([self._bundle.hash, processor(), self._threads, sorted(self._labels.values())])
         times = _remembered().get(key, {}).get(graph)
         if times is None:
-            times = {name: self._time(backend, graph) for name, backend in self._working.items()}
+            times = {name: self._time(backend, graph) for name, backend in working.items()}
             log.info("%s takes %s", graph, ", ".join(f"{took:.3f} s on {name}" for name, took in times.items()))
             _remember(key, graph, times)
-        return {name: self._working[name] for name in sorted(times, key=lambda name: times[name])}
+        return {name: working[name] for name in sorted(times, key=lambda name: times[name])}
 
     def _time(self, backend: Backend, graph: str) -> float:
         """Seconds that the runs of a graph for one sound take, the first of them at sizes never met before."""
@@ -145,9 +151,11 @@ class AnyBackend:
     def _load(self, backends: Mapping[str, Backend], threads: int) -> Iterator[tuple[str, Runner]]:
         for left, (name, backend) in zip(reversed(range(len(backends))), backends.items(), strict=True):
             try:
+                # A damaged weight would load, and sound wrong.
+                file = self._bundle.graph(self._graph, backend.precision).relative_to(self._bundle.folder)
+                self._bundle.verify(file.as_posix())
                 yield name, backend.load(self._bundle, self._graph, threads)
-            except BackendFailed as error:
-                self._bundle.verify(self._bundle.manifest.graphs[self._graph].file)
+            except (BackendFailed, ModelMissing) as error:
                 if not left:
                     raise
                 log.warning("%s; the next backend takes over", error)

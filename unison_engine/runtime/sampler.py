@@ -53,6 +53,16 @@ class Sampling(BaseModel):
         changes = {name: value for name, value in asked.items() if value is not None}
         return self.tasks.get(task, self).model_copy(update={"tasks": {}} | changes)
 
+    def reference(self) -> Sampling:
+        """What others are measured against: 100 steps of Euler on the published grid, guided throughout."""
+        return Sampling(steps=100, guidance=self.guidance)
+
+    def branches(self) -> int:
+        """How often the network is evaluated for one branch of one sound, which is what sampling costs."""
+        grid = self.grid()[:-1].tolist()
+        per_time = [2 if self.guides(time) else 1 for time in grid]
+        return sum(per_time) + (sum(per_time[1:]) if self.solver == "heun" else 0)
+
     def guides(self, time: float) -> bool:
         """Whether both branches count at a time; a scale of 1 or less needs the conditional one alone."""
         return self.guidance > 1 and self.guided[0] <= time <= self.guided[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +19,13 @@ from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
 from unison_engine.machine import physical_cores
 from unison_engine.registry import load_registry
+from unison_engine.runtime.backend import Backend
 from unison_engine.runtime.choice import AnyBackend, GraphLoader
 from unison_engine.runtime.sampler import Sampling, guided, solve
 from unison_engine.runtime.text import PromptTokenizer, PromptTokens, Template, TextClock, phones
 
 PEAK = 0.99
+FIRST_PIECE_SECONDS = 0.5
 _PROMPTS_KEPT = 32
 
 Latent = NDArray[np.float32]
@@ -49,9 +51,17 @@ class Text:
 class Synthesizer:
     """Runs a bundle. Graphs are loaded when they are first needed."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None, backend: str | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        backend: str | None = None,
+        backends: Mapping[str, Backend] | None = None,
+    ) -> None:
+        """`backends` are by default those of the registry; for the rest see `open`."""
         self._bundle = bundle
-        self._graphs = GraphLoader(bundle, load_registry().backends, threads or physical_cores(), backend)
+        known = load_registry().backends if backends is None else backends
+        self._graphs = GraphLoader(bundle, known, threads or physical_cores(), backend)
         self._prompts: OrderedDict[str, tuple[PromptTokens, NDArray[np.float32]]] = OrderedDict()
         self._modulations: dict[float, NDArray[np.float32]] = {}
         self.layout: LatentLayout = bundle.layout
@@ -99,9 +109,53 @@ class Synthesizer:
         latent = self.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
         if progress:
             progress(Progress("decoding", 0, 1))
-        wave = self.vae_decoder(latent=latent)[0, : self.layout.samples(conditioning.seconds)]
+        return self.decode(latent, self.layout.samples(conditioning.seconds))
+
+    def decode(self, latent: Latent, samples: int) -> Wave:
+        """The wave [samples] of a latent [1, C, T], scaled to a peak of 0.99 if it would pass full scale."""
+        wave = self.vae_decoder(latent=latent)[0, :samples]
         peak = float(np.abs(wave).max())
         return np.asarray(wave * np.float32(PEAK / peak) if peak > PEAK else wave, dtype=np.float32)
+
+    def stream(
+        self,
+        conditioning: Conditioning,
+        *,
+        seed: int,
+        sampling: Sampling | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[Wave]:
+        """Make the sound in pieces, so that a player can begin before the end is decoded.
+
+        The pieces one behind the other are the wave of `run`, see `pieces`, but for its scale: none is scaled, as the
+        peak is not known before the end. A player has to clip what passes full scale.
+
+        Raises:
+            UnisonError: what `run` raises.
+        """
+        latent = self.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
+        if progress:
+            progress(Progress("decoding", 0, 1))
+        yield from self.pieces(latent, self.layout.samples(conditioning.seconds))
+
+    def pieces(self, latent: Latent, samples: int) -> Iterator[Wave]:
+        """The wave [samples] of a latent [1, C, T] in pieces: the first of half a second, each next twice as long.
+
+        A piece is decoded with as many frames before and behind it as the decoder reaches, so that it is what it would
+        be in the whole wave, to the rounding of float32: every sample sees the same frames. A decoder of unlimited
+        reach makes one piece. In 8 bits the scale of activations is that of each window, and pieces differ from the
+        whole as much as either does from float32.
+        """
+        reach, hop = self._bundle.manifest.graphs["vae_decoder"].reach, self.layout.hop
+        frames = min(latent.shape[2], self.layout.frames(samples))
+        size = latent.shape[2] if reach is None else max(1, round(FIRST_PIECE_SECONDS * self.layout.frame_rate))
+        start = 0
+        while start < frames:
+            end = min(start + size, frames)
+            first, last = max(0, start - (reach or 0)), end + (reach or 0)
+            wave = self.vae_decoder(latent=latent[:, :, first:last])[0]
+            yield wave[(start - first) * hop : min(end * hop, samples) - first * hop]
+            start, size = end, 2 * size
 
     def sample(
         self,

@@ -1,0 +1,214 @@
+"""Quality over evaluations of the network: which sampler a bundle may use by default, task by task.
+
+Every sampler answers the same requests with the same noise, and the judges of `unison_train.evaluation` score the
+answers. A sampler is acceptable if it loses nothing that shows: for no measure is the loss against 100 guided steps of
+Euler, paired by request, over 0 with 95 % confidence, nor its mean over a twentieth of the way from floor to real.
+The default becomes the acceptable sampler with the fewest evaluations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unison_engine.audio import Wave
+from unison_engine.bundle import MANIFEST, Bundle, Manifest
+from unison_engine.conditioning import Conditioning
+from unison_engine.engine import BundleIdentity
+from unison_engine.layout import LatentLayout
+from unison_engine.runtime.sampler import Sampling
+from unison_engine.runtime.synthesis import Synthesizer
+from unison_export.int8 import relative_error
+from unison_train.evaluation.items import Task
+from unison_train.evaluation.judges.panel import Panel
+from unison_train.evaluation.measures import MEASURES
+from unison_train.evaluation.run import Section, evaluate
+from unison_train.evaluation.scenes import Stage
+
+SHARE = 0.05
+"""Largest mean loss, as a share of the way from floor to real."""
+ENOUGH = 20
+"""Requests below which the intervals are too wide to choose by: every sampler would do."""
+_RESAMPLES = 2000
+_EARLY = tuple(1 - 0.999 * (u / 32) ** 1.5 for u in range(33))
+"""A grid that is dense early: u -> 1 - 0.999 u^1.5."""
+
+
+def ladder(usual: Sampling) -> dict[str, Sampling]:
+    """Samplers to compare, by name, the reference first."""
+    guidance = usual.guidance
+    found = {"euler 100": usual.reference()}
+    for steps in (24, 16):
+        found[f"euler {steps}"] = Sampling(steps=steps, guidance=guidance)
+    for steps in (24, 16, 12, 8):
+        early = Sampling(steps=steps, guidance=guidance, solver="adams", times=_EARLY)
+        found[f"adams {steps}, early"] = early
+        found[f"adams {steps}, early, guided over 0.3"] = early.model_copy(update={"guided": (0.3, 1.0)})
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One sampler on one task.
+
+    Attributes:
+        name: of the sampler.
+        sampling: the sampler.
+        branches: see `Sampling.branches`.
+        distance: median relative distance of its latents from those of the reference.
+        measures: value of each measure over all requests.
+        losses: by measure the mean loss against the reference, paired by request, with its 95 % interval.
+        acceptable: see the module.
+    """
+
+    name: str
+    sampling: Sampling
+    branches: int
+    distance: float
+    measures: dict[str, float]
+    losses: dict[str, tuple[float, float, float]]
+    acceptable: bool
+
+
+class Sampler:
+    """A synthesizer with a sampler of its own that keeps the latents it made, by seed; `evaluate` can be given it."""
+
+    def __init__(self, synthesizer: Synthesizer, sampling: Sampling) -> None:
+        self._synthesizer = synthesizer
+        self.latents: dict[int, NDArray[np.float32]] = {}
+        self.bundle: BundleIdentity = dataclasses.replace(synthesizer.bundle, sampling=sampling)
+        self.layout: LatentLayout = synthesizer.layout
+
+    @property
+    def backend(self) -> str:
+        """See `Synthesizer.backend`."""
+        return self._synthesizer.backend
+
+    @property
+    def vae_encoder(self) -> Callable[..., NDArray[Any]]:
+        """See `Synthesizer.vae_encoder`."""
+        return self._synthesizer.vae_encoder
+
+    @property
+    def vae_decoder(self) -> Callable[..., NDArray[Any]]:
+        """See `Synthesizer.vae_decoder`."""
+        return self._synthesizer.vae_decoder
+
+    def run(self, conditioning: Conditioning, *, seed: int, sampling: Sampling, progress: Any) -> Wave:
+        """See `Synthesizer.run`."""
+        latent = self._synthesizer.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
+        self.latents[seed] = latent
+        return self._synthesizer.decode(latent, self.layout.samples(conditioning.seconds))
+
+
+def curve(
+    synthesizer: Synthesizer, stage: Stage, panel: Panel, task: Task, items: int, samplers: dict[str, Sampling]
+) -> Iterator[Point]:
+    """Points of one task; the first of `samplers` is the reference.
+
+    Raises:
+        BadArguments, UnknownAsset: see `evaluate`.
+    """
+    reference: tuple[Sampler, Section] | None = None
+    for name, sampling in samplers.items():
+        sampler = Sampler(synthesizer, sampling)
+        section = evaluate(sampler, stage, panel, task, items=items, bounds=reference is None)
+        reference = reference or (sampler, section)
+        losses = {measure: _loss(reference[1], section, measure) for measure in section.table()}
+        distances = [relative_error(latent, reference[0].latents[seed]) for seed, latent in sampler.latents.items()]
+        yield Point(
+            name,
+            sampling,
+            sampling.branches(),
+            float(np.median(distances)),
+            {measure: found["model"].value for measure, found in section.table().items()},
+            losses,
+            all(low <= 0 and mean <= SHARE * _way(reference[1], measure) for measure, (mean, low, _) in losses.items()),
+        )
+
+
+def choose(points: Sequence[Point]) -> Point:
+    """The acceptable point that costs least, by its distance where several do; the reference is always acceptable."""
+    return min((point for point in points if point.acceptable), key=lambda point: (point.branches, point.distance))
+
+
+def with_defaults(bundle: Bundle, curves: dict[Task, list[Point]], items: int) -> Manifest:
+    """Give a bundle the chosen sampler of every task, and the curves that justify it, in its manifest."""
+    chosen: dict[str, Point] = {}
+    for task, points in curves.items():
+        # Who serves a request to denoise is `speech_edit`: what is good enough for both.
+        served = "speech_edit" if task == "denoise" else task
+        one = choose(points)
+        chosen[served] = max(chosen.get(served, one), one, key=lambda point: point.branches)
+    tasks = bundle.manifest.sampling.tasks | {task: point.sampling for task, point in chosen.items()}
+    told = {
+        task: [dataclasses.asdict(point) | {"sampling": point.sampling.model_dump(mode="json")} for point in points]
+        for task, points in curves.items()
+    }
+    manifest = bundle.manifest.model_copy(
+        update={
+            "sampling": bundle.manifest.sampling.model_copy(update={"tasks": tasks}),
+            "card": bundle.manifest.card | {"quality": {"items": items, "curves": told}},
+        }
+    )
+    (bundle.folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    return manifest
+
+
+def table(task: str, points: Sequence[Point]) -> str:
+    """A Markdown table of a curve; the chosen sampler in bold."""
+    measures, chosen = list(points[0].measures), choose(points)
+    head = ["sampler", "branches", "distance", *(MEASURES[measure].title for measure in measures), "acceptable"]
+    rows = [head, ["---"] * len(head)]
+    for point in points:
+        values = [f"{point.measures[measure]:.3f}" for measure in measures]
+        name = f"**{point.name}**" if point is chosen else point.name
+        rows.append([name, str(point.branches), f"{point.distance:.3f}", *values, "yes" if point.acceptable else "no"])
+    return "\n".join([f"### {task}", "", *(f"| {' | '.join(row)} |" for row in rows), ""])
+
+
+def _way(section: Section, measure: str) -> float:
+    found = section.table()[measure]
+    return abs(found["reference"].value - found["floor"].value)
+
+
+def _loss(reference: Section, section: Section, measure: str) -> tuple[float, float, float]:
+    """Mean and 95 % interval of what is lost in a measure, by a bootstrap over requests that resamples pairs."""
+    both = zip(reference.judged, section.judged, strict=True)
+    pairs = [(one.scores["model"], other.scores["model"]) for one, other in both]
+    scores = np.array([(one[measure], other[measure]) for one, other in pairs if measure in one], dtype=np.float64)
+    sign = 1.0 if MEASURES[measure].better == "higher" else -1.0
+
+    def lost(sample: NDArray[np.float64]) -> NDArray[np.float64]:
+        amounts, weights = sample.sum(axis=-3)[..., 0], sample.sum(axis=-3)[..., 1]
+        values = amounts / np.maximum(weights, 1e-12)
+        return np.asarray(sign * (values[..., 0] - values[..., 1]))
+
+    drawn = np.random.default_rng(0).integers(len(scores), size=(_RESAMPLES, len(scores)))
+    low, high = np.percentile(lost(scores[drawn]), (2.5, 97.5))
+    return float(lost(scores)), float(low), float(high)
+
+
+def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int, cache: Path | None) -> bool:
+    """Measure all curves and print them; with enough requests, write defaults and curves into the bundle.
+
+    Returns:
+        Whether the bundle was changed.
+    """
+    panel = Panel(corpus) if cache is None else Panel(corpus, cache)
+    synthesizer = Synthesizer.open(bundle.folder)
+    stage = Stage(corpus, synthesizer.layout)
+    curves: dict[Task, list[Point]] = {}
+    for task in tasks:
+        samplers = ladder(bundle.manifest.sampling.of(task))
+        curves[task] = list(curve(synthesizer, stage, panel, task, items, samplers))
+        print(table(task, curves[task]), flush=True)
+    if 0 < items < ENOUGH:
+        return False
+    with_defaults(bundle, curves, items)
+    return True

@@ -1,0 +1,111 @@
+"""Bundles that hold graphs in a second precision, each with its measured error."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle, Graph, Manifest, Variant, file_hash
+from unison_engine.errors import BadArguments
+from unison_engine.machine import physical_cores
+from unison_engine.runtime.backends import OnnxRuntime
+from unison_export.graphs import decoder_reach
+from unison_export.int8 import TOLERANCE, Inputs, Quantized, quantize, relative_error
+from unison_export.precision import narrow
+from unison_export.samples import Samples, record_inputs
+from unison_export.weights import read_checkpoint
+from unison_train.checkpoint import Checkpoint
+
+WORTHWHILE = ("step", "vae_decoder", "vae_encoder")
+"""Graphs that take a noticeable part of the time of a sound, gain, and change a sound less than the sampler does.
+
+The text encoder gains most, but the same error of its output moves a spoken line four times as far as that of the step.
+"""
+
+
+def add_int8(
+    bundle: Bundle,
+    out: Path,
+    graphs: Sequence[str] = WORTHWHILE,
+    tolerance: float = TOLERANCE,
+    told: Callable[[str, Quantized], None] = lambda graph, found: None,
+) -> Manifest:
+    """Write a bundle with graphs in 8 bits beside the ones it has, which stay as they are.
+
+    Args:
+        bundle: the bundle; its weights must be trained ones.
+        out: folder of the new bundle, or that of the bundle itself.
+        graphs: which.
+        tolerance: see `quantize`.
+        told: hears what became of each graph.
+
+    Raises:
+        BadArguments: the bundle has no such graph.
+    """
+    if unknown := sorted(set(graphs) - bundle.manifest.graphs.keys()):
+        raise BadArguments(f"there is no graph {unknown[0]!r}; choose from {', '.join(bundle.manifest.graphs)}.")
+    if out.resolve() != bundle.folder.resolve():
+        shutil.copytree(bundle.folder, out, dirs_exist_ok=True)
+    samples = record_inputs(bundle)
+    described, files = dict(bundle.manifest.graphs), dict(bundle.manifest.files)
+    for name in graphs:
+        file = f"{name}.int8.onnx"
+        found = quantize(bundle.graph(name), out / file, samples[name], tolerance, bundle.external_data(name))
+        told(name, found)
+        variant = Variant(
+            file=file,
+            weights=_weights(name, bundle, found),
+            error=found.error,
+            typical=found.typical,
+            samples=len(samples[name]),
+        )
+        described[name] = described[name].model_copy(update={"variants": {"int8": variant}})
+        files[file] = file_hash(out / file)
+    if "autoencoder" in bundle.manifest.card:  # Which only bundles of our own checkpoints tell.
+        described = _measured(bundle, described, samples)
+    manifest = bundle.manifest.model_copy(update={"format": FORMAT_VERSION, "graphs": described, "files": files})
+    (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    return manifest
+
+
+def _weights(graph: str, bundle: Bundle, found: Quantized) -> str:
+    kind = bundle.manifest.graphs[graph].weights if graph == "text_encoder" else "int8 per channel"
+    return f"{kind}; activations 8 bit; {len(found.kept)} of {len(found.layers)} products float32"
+
+
+def _measured(bundle: Bundle, graphs: dict[str, Graph], samples: Samples) -> dict[str, Graph]:
+    """Descriptions with the errors of the float32 graphs and, which bundles of format 2 lacked, the decoder's reach."""
+    checkpoint, found = read_checkpoint(bundle), dict(graphs)
+    for name, network in networks(checkpoint).items():
+        run = OnnxRuntime().load(bundle, name, physical_cores())
+        error = max(relative_error(run(**inputs), compute(network, inputs)) for inputs in samples[name])
+        found[name] = found[name].model_copy(update={"error": error})
+    reach = decoder_reach(checkpoint.autoencoder, bundle.layout)
+    return found | {"vae_decoder": found["vae_decoder"].model_copy(update={"reach": reach})}
+
+
+def networks(checkpoint: Checkpoint, dtype: torch.dtype | None = None) -> dict[str, Callable[..., torch.Tensor]]:
+    """The parts of a checkpoint that graphs were exported from; with `dtype` as TensorRT is to compute them."""
+    dit, fusion, autoencoder = checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder
+    if dtype is not None:
+        dit, fusion, autoencoder = narrow(dit, dtype), narrow(fusion, dtype), narrow(autoencoder, dtype)
+    return {
+        "fusion": fusion,
+        "modulation": dit.modulation,
+        "step": dit.evaluate,
+        "vae_encoder": autoencoder.encode,
+        "vae_decoder": autoencoder.decode,
+    }
+
+
+@torch.no_grad()
+def compute(network: Callable[..., torch.Tensor], inputs: Inputs) -> NDArray[Any]:
+    """What a part of a checkpoint makes of the inputs of a graph."""
+    found = network(**{name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()})
+    return np.asarray(found.numpy())

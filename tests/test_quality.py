@@ -1,0 +1,91 @@
+"""Which sampler a bundle uses by default, chosen by what is lost against the reference."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from unison_engine import conditioning
+from unison_engine.bundle import MANIFEST, Bundle
+from unison_engine.runtime.sampler import Sampling
+from unison_engine.runtime.synthesis import Synthesizer
+from unison_export.quality import Point, Sampler, choose, curve, ladder, table, with_defaults
+from unison_train.evaluation import run
+from unison_train.evaluation.metrics import Score
+
+USUAL = Sampling(steps=24, guidance=3.0)
+
+
+def point(name: str, branches: int, acceptable: bool, distance: float = 0.0) -> Point:
+    return Point(name, Sampling(steps=branches, guidance=1.0), branches, distance, {}, {}, acceptable)
+
+
+def test_the_reference_is_a_hundred_guided_steps_of_euler() -> None:
+    odd = Sampling(steps=8, guidance=3.0, solver="adams", times=(1.0, 0.2), guided=(0.5, 1.0))
+    assert odd.reference() == Sampling(steps=100, guidance=3.0)
+    name, first = next(iter(ladder(odd).items()))
+    assert name == "euler 100" and first == odd.reference()
+
+
+@pytest.mark.parametrize(
+    ("sampling", "branches"),
+    [
+        (Sampling(steps=10, guidance=3.0), 20),
+        (Sampling(steps=10, guidance=1.0), 10),
+        (Sampling(steps=6, guidance=2.0, guided=(0.5, 1.0)), 9),  # At 1, 0.8, 0.6; not at 0.4, 0.2, 0.001.
+        (Sampling(steps=4, guidance=3.0, solver="heun"), 14),
+    ],
+)
+def test_branches_are_what_the_network_is_asked_for(sampling: Sampling, branches: int) -> None:
+    assert sampling.branches() == branches
+
+
+def test_the_cheapest_that_is_good_enough_is_chosen() -> None:
+    points = [point("reference", 200, True), point("a", 24, True, 0.2), point("b", 24, True, 0.1), point("c", 8, False)]
+    assert choose(points).name == "b"
+    assert choose(points[:1]).name == "reference"
+
+
+def test_the_bundle_keeps_choice_and_curve(bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    good, bad = point("good", 24, True), point("bad", 8, False)
+    slow = replace(good, name="slow", branches=30, sampling=Sampling(steps=30, guidance=1.0))
+    with_defaults(Bundle.open(folder), {"text_to_audio": [good, bad], "speech_edit": [good], "denoise": [slow]}, 30)
+    opened = Bundle.open(folder)
+    assert opened.manifest.sampling.of("text_to_audio") == good.sampling
+    # The task serves requests to denoise as well.
+    assert opened.manifest.sampling.of("speech_edit") == slow.sampling
+    told = json.loads((folder / MANIFEST).read_text())["card"]["quality"]
+    assert told["items"] == 30 and [one["name"] for one in told["curves"]["text_to_audio"]] == ["good", "bad"]
+
+
+def test_a_curve_tells_losses_against_the_reference(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judges that score by how far a sound is from the reference's, so that what is lost is known."""
+    synthesizer = Synthesizer.open(bundle, 1, "onnxruntime")
+    request = conditioning.text_to_audio("a bell rings", 0.5)
+    lost = {2: 0.5, 3: 0.0}
+
+    def evaluate(sampler: Sampler, stage: Any, panel: Any, task: str, **options: Any) -> Any:
+        sampling = sampler.bundle.sampling
+        judged = []
+        for seed in range(8):
+            wave = sampler.run(request, seed=seed, sampling=sampling, progress=None)
+            score = {"event": Score(1.0 - lost.get(sampling.steps, 0.0))}
+            scores = {"model": score, "floor": {"event": Score(0.0)}, "reference": {"event": Score(1.0)}}
+            judged.append(run.Judged(cast(Any, None), {"model": wave}, scores))
+        return run.Section(cast(Any, task), judged)
+
+    monkeypatch.setattr("unison_export.quality.evaluate", evaluate)
+    samplers = {f"euler {steps}": Sampling(steps=steps, guidance=1.0) for steps in (6, 2, 3)}
+    points = list(curve(synthesizer, cast(Any, None), cast(Any, None), "text_to_audio", 0, samplers))
+    assert [one.acceptable for one in points] == [True, False, True]
+    assert points[0].distance == 0.0 and points[1].distance > points[2].distance > 0.0
+    assert points[1].losses["event"] == pytest.approx((0.5, 0.5, 0.5))
+    assert np.isclose(points[1].measures["event"], 0.5)
+    assert "| **euler 3** | 3 |" in table("text_to_audio", points)
