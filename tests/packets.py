@@ -61,10 +61,18 @@ class Bench:
         """What the router answers; an answer that tells of an exception is a failure."""
         self.line.sent.clear()
         self.server.router.receive(packet, self.peer)
-        answers = list(self.line.sent)
-        for answer in answers:
+        return self._answers(packet)
+
+    async def finish(self) -> list[Message]:
+        """What the router answers when that is done which was begun in threads."""
+        self.line.sent.clear()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        return self._answers(b"")
+
+    def _answers(self, packet: bytes) -> list[Message]:
+        for answer in self.line.sent:
             assert not (answer.address == "/unison/fail" and answer.arguments[2] == "internal"), (packet, answer)
-        return answers
+        return list(self.line.sent)
 
     def ping(self) -> None:
         """A valid request is answered."""

@@ -27,6 +27,7 @@ _DRIFT_TURNS = 2000  # About ten seconds.
 _SAMPLE_BYTES = 4
 _CLOSE_SECONDS = 3.0
 
+_lock = threading.Lock()  # PortAudio is not to be asked by one thread while another starts it again.
 _stuck: list[PortAudioDevice] = []  # Streams that never closed; their memory is in use.
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,17 @@ def portaudio_devices() -> list[DeviceInfo]:
     """The devices that PortAudio found when it was started last.
 
     Raises:
-        DeviceFailed: PortAudio is not installed.
+        DeviceFailed: PortAudio is not installed, or did not start again.
     """
     module = sounddevice()
+    with _lock:
+        try:
+            return _found(module)
+        except module.PortAudioError as error:
+            raise DeviceFailed(f"PortAudio tells no devices ({error}); send /unison/device/rescan.") from error
+
+
+def _found(module: Any) -> list[DeviceInfo]:
     default_in, default_out = module.default.device
     return [
         DeviceInfo(
@@ -77,11 +86,12 @@ def restart_portaudio() -> None:
     module = sounddevice()
     if _stuck:
         raise DeviceFailed(f"PortAudio still waits for {_stuck[0].name!r}, which is gone; start the host again.")
-    try:
-        module._terminate()
-        module._initialize()
-    except module.PortAudioError as error:
-        raise DeviceFailed(f"PortAudio does not start again ({error}); restart the host.") from error
+    with _lock:
+        try:
+            module._terminate()
+            module._initialize()
+        except module.PortAudioError as error:
+            raise DeviceFailed(f"PortAudio does not start again ({error}); restart the host.") from error
 
 
 class PortAudioDevice:
