@@ -44,7 +44,8 @@ class StableAudio(nn.Module):
 
     def __init__(self, config: DiTConfig, frames: int) -> None:
         super().__init__()
-        self.network = StableAudioDiTModel(
+        build: Any = StableAudioDiTModel
+        self.network = build(
             sample_size=frames,
             in_channels=config.latent_channels,
             out_channels=config.latent_channels,

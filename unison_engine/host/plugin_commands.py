@@ -26,15 +26,19 @@ _LISTED = "s name, s version, i api, s state, s hooks, s error"
 _CHANGED = "s name, s version, s state"
 
 
+PluginName = Annotated[str, Field(min_length=1, description="The plugin, by the name of its entry point."), Fixed()]
+
+
 class OnePlugin(Schema):
     """Names a plugin."""
 
-    name: Annotated[str, Field(min_length=1, description="The plugin, by the name of its entry point."), Fixed()]
+    name: PluginName
 
 
-class Disable(OnePlugin):
+class Disable(Schema):
     """Arguments of /unison/plugin/disable."""
 
+    name: PluginName
     reason: Annotated[str, Field(max_length=300, description="Kept, and shown to who asks for it."), Fixed()] = ""
 
 
