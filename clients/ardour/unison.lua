@@ -84,7 +84,7 @@ function factory () return function ()
 		start = function (note) os.forkexec (asked["python"], folder .. "unison_handoff.py", note) end,
 	}
 	local job = client:run (chosen.task, arguments, pairs_)
-	local window = LuaDialog.ProgressWindow ("Unison", true)
+	local window = LuaDialog.ProgressWindow ("Unison at work", true)
 	while not job:ended () do
 		if window:canceled () then job:cancel () end
 		window:progress (job.fraction, job.stage == "" and "waiting for the engine" or job.stage)

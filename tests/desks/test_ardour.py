@@ -53,7 +53,7 @@ def test_a_sound_becomes_a_region_of_the_session(tmp_path: Path) -> None:
             until(lambda: bool(window("desk - Ardour", display)))
             dialog = "^Unison$"
             start = ("/access_action", "LuaAction/script-1")
-            until(lambda: bool(window(dialog, display)), lambda: send(*start), every=3.0)
+            until(lambda: bool(window(dialog, display)), lambda: send(*start), every=10.0)
             until(lambda: not window(dialog, display), lambda: click(window(dialog, display), display, *OK))
             until(lambda: bool(desk.library.ids()))
             (take,) = desk.library.list()
