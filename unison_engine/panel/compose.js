@@ -166,7 +166,7 @@ export class Composer extends EventTarget {
     for (const [name, field] of Object.entries({ ...this.#tasks[this.#task].ARGUMENTS, ...this.#tasks[this.#task].PAIRS })) {
       const input = this.#form.elements[name];
       const value = field.MEANING === "flag" ? Number(input.checked) : input.value.trim();
-      if (value === "" || (!field.REQUIRED && value === field.DEFAULT)) continue;
+      if (value === "" || (!this.#base && !field.REQUIRED && value === field.DEFAULT)) continue;
       fields[name] = field.TYPE === "s" ? value : Number(value);
     }
     return fields;

@@ -85,6 +85,7 @@ test("the tree of addresses is read, and listened to", async () => {
   const stop = unison.listen("/unison/event/job", (job, task, state) => states.push([task, state]));
   await unison.call("/unison/ping"); // By then it listens.
   const { job } = await unison.run("text_to_audio", { prompt: "rain", seconds: 0.5, steps: 2 });
+  await unison.call("/unison/ping"); // The event comes behind the answer.
   assert.deepEqual(states, ["queued", "running", "done"].map((state) => ["text_to_audio", state]));
   assert.ok(paths.some(({ command, path }) => command === "PATH_ADDED" && path === `/unison/jobs/${job}`));
   stop();
