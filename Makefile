@@ -28,7 +28,7 @@ panel-test: .venv/ready
 	$(RUN) pytest -rs -m "slow or not slow" tests/test_panel.py tests/test_panel_pages.py tests/test_client.py tests/test_client_javascript.py
 
 # Clients at the desk, as far as their programs are installed: apt-get install --no-install-recommends
-# supercollider-language puredata-core mono-mcs mono-runtime libmono-system-core4.0-cil godot3-server lua5.4 ardour xvfb.
+# supercollider-language puredata-core mono-mcs mono-runtime libmono-system-core4.0-cil godot3-server lua5.4 ardour xvfb xdotool.
 desks: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) pytest -rs -m '' tests/desks
