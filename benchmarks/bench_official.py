@@ -39,6 +39,14 @@ mapped = peak() - before
 sums = [float(parameter.sum()) for parameter in network.parameters()]
 print(mapped, peak() - before, sum(parameter.numel() for parameter in network.parameters()))
 """
+ROUND = """
+import sys
+from pathlib import Path
+from benchmarks.official_step import INT8
+from unison_export.int8 import round_all
+folder = Path(sys.argv[1])
+round_all(folder / "step.onnx", folder / INT8)
+"""
 
 
 def write_files(folder: Path) -> None:
@@ -118,10 +126,13 @@ def main(folder: Path, threads: int = 2) -> None:
     ]
     seconds, memory, _ = run(*made, *asked, "-o", wav)
     print(f"10 s of sound at 44.1 kHz in {STEPS} steps: {seconds:.0f} s with loading, peak {memory:.1f} GB", flush=True)
+    seconds, memory, _ = run(sys.executable, "-c", ROUND, bundle)
+    print(f"step rounded to 8 bits in {seconds:.0f} s, peak {memory:.1f} GB", flush=True)
     kinds = {
         "torch, as it is written down": ("plain", network),
         "torch": ("torch", network),
-        "ONNX Runtime": ("bundle", bundle),
+        "ONNX Runtime": ("float32", bundle),
+        "ONNX Runtime, all products in 8 bits": ("int8", bundle),
     }
     print(f"\n| guided step, {threads} threads | seconds | peak GB |\n| --- | --- | --- |", flush=True)
     for name, (kind, path) in kinds.items():

@@ -1,12 +1,13 @@
 """A guided step of a published network: `python -m benchmarks.official_step KIND PATH THREADS`.
 
-KIND is "plain" (the network as it is written down, torch), "torch" (ours) or "bundle"; PATH is its file or the bundle.
-Each is measured in a process of its own by `benchmarks.bench_official`: seconds and peak memory for 10 s of sound and
-126 text positions of which 45 count, in float32 unless the graph says otherwise.
+KIND is "plain" (the network as it is written down) or "torch" (ours), and PATH the network's file; or KIND is "float32"
+or "int8" (the graph in ONNX Runtime), and PATH the bundle. Each is measured in a process of its own by
+`benchmarks.bench_official`: seconds and peak memory for 10 s of sound, 126 text positions of which 45 count.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from unison_engine.bundle import Bundle
 from unison_engine.runtime.sampler import Sampling, guided
+from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer, Text
 from unison_train.model.config import PRESETS
 from unison_train.model.flow import guided_velocity
@@ -30,6 +32,7 @@ CONFIG, FRAMES = PRESET.network, PRESET.layout.grid(1)[1]
 WINDOW, VALID = 126, 45
 SAMPLING = Sampling(steps=5, guidance=4.5)
 Step = Callable[[float], object]
+INT8 = "step.int8.onnx"
 
 
 def peak() -> int:
@@ -77,20 +80,31 @@ def ours(path: Path) -> Step:
     return lambda moment: velocity(latent, moment)
 
 
-def bundle(path: Path) -> Step:
-    """The graphs of a bundle in ONNX Runtime."""
+def bundle(path: Path, step: str = "") -> Step:
+    """The graphs of a bundle in ONNX Runtime, with another file for the step."""
     synthesizer = Synthesizer(Bundle.open(path), torch.get_num_threads(), "onnxruntime")
+    if step:
+        # A cached property, which takes what is there.
+        synthesizer.__dict__["step"] = Session(path / step, torch.get_num_threads())
     tokens = synthesizer.fusion(states=STATES[:, :, :VALID])
     text = Text(tokens, np.zeros(VALID, np.float32))
     velocity = synthesizer.velocity(text, np.zeros_like(LATENT), np.zeros(FRAMES, np.float32), SAMPLING)
     return lambda moment: velocity(LATENT, moment)
 
 
+KINDS: dict[str, Callable[[Path], Step]] = {
+    "plain": plain,
+    "torch": ours,
+    "float32": bundle,
+    "int8": functools.partial(bundle, step=INT8),
+}
+
+
 @torch.inference_mode()
 def main(kind: str, path: Path, threads: int) -> None:
     """Print the least seconds of four steps after the first, and the peak in bytes."""
     torch.set_num_threads(threads)
-    step = {"plain": plain, "torch": ours, "bundle": bundle}[kind](path)
+    step = KINDS[kind](path)
     taken = []
     for moment in SAMPLING.grid()[:-1].tolist():
         started = time.perf_counter()
