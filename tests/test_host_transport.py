@@ -131,7 +131,7 @@ def test_a_transport_told_for_a_time_tag_is_met_to_the_sample(client: OscClient,
     """A click at the time tag and one at the bar that the transport has then are one click of double height."""
     client.ask("/unison/notify", 1, 1, 0, "play")
     client.ask("/unison/transport/follow", 2, "osc")
-    path, at = click(tmp_path), time.time() + 0.5
+    path, at = click(tmp_path), time.time() + 2.0
     client.ask("/unison/play/start", 3, path, 0.0, 0, "bar", 5.0)
     client.send_bytes(bundle(at, message("/unison/transport/set", 4, 8.0, 120.0, 1)))
     client.send_bytes(bundle(at, message("/unison/play/start", 5, path)))

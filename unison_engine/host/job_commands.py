@@ -30,9 +30,10 @@ class CancelAll(Schema):
     mine: Annotated[bool, Field(description="1 for the jobs of this client alone, 0 for all."), Fixed()] = True
 
 
-class Prioritise(OneJob):
+class Prioritise(Schema):
     """Arguments of /unison/job/priority."""
 
+    job: JobName
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher goes first in the queue."), Fixed()]
 
 
