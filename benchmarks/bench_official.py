@@ -121,6 +121,8 @@ def main(folder: Path, threads: int = 2) -> None:
         "text_to_audio",
         "--bundle",
         bundle,
+        "--backend",
+        "onnxruntime",
         "--library",
         folder / "takes",
     ]

@@ -23,6 +23,8 @@ from unison_engine.runtime.backend import Backend, Runner
 
 PROBE_SECONDS = 5.0
 PROBE_RUNS = 3
+LONG_SECONDS = 2.0
+"""A graph that takes longer at first is not run again, as measuring would take minutes."""
 # Free sizes by their names in the manifest: sounds, branches of guidance, text tokens. Others, such as phones, have
 # the second kind.
 _SIZES = {"b": 1, "g": 2, "s": 64}
@@ -101,20 +103,21 @@ class GraphLoader:
 
     def _time(self, backend: Backend, graph: str) -> float:
         """Seconds that the runs of a graph for one sound take, the first of them at sizes never met before."""
+        runs = self._bundle.manifest.sampling.steps if graph == "step" else 1
         seconds = min(PROBE_SECONDS, self._bundle.layout.max_seconds)
         usual = example_inputs(self._bundle, graph, seconds)
         try:
             run = backend.load(self._bundle, graph, self._threads)
-            run(
-                **example_inputs(self._bundle, graph, 0.8 * seconds, s=48, n=24)
-            )  # Memory is taken, kernels are chosen.
+            # Memory is taken, kernels are chosen.
+            first = _seconds(run, example_inputs(self._bundle, graph, 0.8 * seconds, s=48, n=24))
+            if first > LONG_SECONDS:
+                return first * runs
             # Some libraries compile for every size they meet, and most prompts have a length of their own.
             new = _seconds(run, usual)
             known = min(_seconds(run, usual) for _ in range(PROBE_RUNS))
         except BackendFailed as error:
             log.warning("%s", error)
             return math.inf
-        runs = self._bundle.manifest.sampling.steps if graph == "step" else 1
         return new + (runs - 1) * known
 
 
