@@ -1,6 +1,6 @@
 """Draw `docs/nano-loss.png`: the loss of every sub-task over the steps of a training run.
 
-python docs/draw_loss.py runs/nano/network/log.jsonl
+python docs/draw_loss.py runs/mine/log.jsonl
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def main(log: Path) -> None:
     losses: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for line in log.read_text().splitlines():
         row = json.loads(line)
-        losses[row["task"]].append((row["step"], row["loss"]))
+        for task, loss in row["losses"].items():
+            losses[task].append((row["step"], loss))
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     for place, (task, points) in enumerate(sorted(losses.items())):
         steps, values = np.array(points).T
