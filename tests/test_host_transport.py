@@ -131,14 +131,14 @@ def test_a_transport_told_for_a_time_tag_is_met_to_the_sample(client: OscClient,
     """A click at the time tag and one at the bar that the transport has then are one click of double height."""
     client.ask("/unison/notify", 1, 1, 0, "play")
     client.ask("/unison/transport/follow", 2, "osc")
-    path, at = click(tmp_path), time.time() + 2.0
+    path, at = click(tmp_path), time.time() + 3.0
     client.ask("/unison/play/start", 3, path, 0.0, 0, "bar", 5.0)
     client.send_bytes(bundle(at, message("/unison/transport/set", 4, 8.0, 120.0, 1)))
     client.send_bytes(bundle(at, message("/unison/play/start", 5, path)))
     ended = 0
     while ended < 2:
         ended += client.until("/unison/event/play")[2] == "ended"
-    heard = soundfile.read(client.ask("/unison/device/capture", 6, 1.0, 1)[3])[0]
+    heard = soundfile.read(client.ask("/unison/device/capture", 6, 2.5, 1)[3])[0]
     assert np.flatnonzero(heard > 0.2).size == 480 and np.allclose(heard[heard > 0.2], 0.5, atol=1e-5)
 
 
