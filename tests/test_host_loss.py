@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import random
-import select
-import socket
-import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from tests.relay import Relay
 from unison_engine.testing import PATIENCE, LiveHost, OscClient, open_fast
 
 RUN = "/unison/run/text_to_audio"
@@ -21,50 +18,13 @@ LOSS = 0.2
 AGAIN_SECONDS = 0.2
 
 
-class LossyRelay:
-    """Carries datagrams of one client to a port of this machine and back, except for those it loses."""
-
-    def __init__(self, port: int) -> None:
-        self.lost = 0
-        self._server = ("127.0.0.1", port)
-        self._near, self._far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-        self._near.bind(("127.0.0.1", 0))
-        self._rng = random.Random(7)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._carry)
-
-    @property
-    def port(self) -> int:
-        return int(self._near.getsockname()[1])
-
-    def __enter__(self) -> LossyRelay:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._near.close()
-        self._far.close()
-
-    def _carry(self) -> None:
-        client = None
-        while not self._ended.is_set():
-            for ready in select.select([self._near, self._far], [], [], 0.1)[0]:
-                packet, sender = ready.recvfrom(65536)
-                client = sender if ready is self._near else client
-                if self._rng.random() < LOSS:
-                    self.lost += 1
-                elif ready is self._near:
-                    self._far.sendto(packet, self._server)
-                elif client:
-                    self._near.sendto(packet, client)
-
-
 def test_every_job_ends_exactly_once_for_a_client_that_loses_one_datagram_in_five(tmp_path: Path) -> None:
-    with LiveHost(open_fast, tmp_path) as host, LossyRelay(host.port) as relay, OscClient(relay.port) as client:
+    chance = random.Random(7)
+    with (
+        LiveHost(open_fast, tmp_path) as host,
+        Relay(host.port, lambda _: chance.random() < LOSS) as relay,
+        OscClient(relay.port) as client,
+    ):
         client.socket.settimeout(AGAIN_SECONDS)
         ended: dict[int, set[tuple[Any, ...]]] = {req: set() for req in range(1, JOBS + 1)}
         deadline = time.monotonic() + PATIENCE

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.desks.relay import Relay
+from tests.relay import Relay
 from unison_engine.takes import TakeLibrary
 from unison_engine.testing import PATIENCE, LiveHost, open_slow
 
