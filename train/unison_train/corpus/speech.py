@@ -6,8 +6,9 @@ import multiprocessing
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import islice
 from multiprocessing.connection import Connection, wait
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -81,32 +82,26 @@ class Reading:
 def plan(sentences_per_voice: int, cache: Path) -> list[Reading]:
     """Return every reading, ordered so that an interrupted build leaves a balanced corpus.
 
-    Each training sentence is read by one voice only. "joe" reads held-out texts and a third of his sentences
-    first (he is fast), the Kokoro voices follow in turns, and the rest of joe comes last.
+    Each training sentence is read by one voice only. Held-out readings come first; in what follows, every voice
+    has always read the same share of its training sentences.
     """
-    voices = (JOE, *KOKORO)
     pool = texts(sentences(Lexicon.english(), cache))
     held_out = [text for text in pool if _has_held_out_word(text)][:HELD_OUT]
-    trained = [text for text in pool if not _has_held_out_word(text)]
-    position = 0
-    readings: dict[str, list[Reading]] = {}
-    for voice in voices:
-        count = voice.share * sentences_per_voice
-        chosen: list[tuple[str, Split]] = [
-            (text, "test" if 2 * index >= HELD_OUT else "valid") for index, text in enumerate(held_out)
-        ]
+    trained = iter([text for text in pool if not _has_held_out_word(text)])
+    splits: list[Split] = ["test" if 2 * index >= HELD_OUT else "valid" for index in range(HELD_OUT)]
+    readings: list[tuple[float, Reading]] = []
+    for voice in (JOE, *KOKORO):
         # A small corpus, made to try things out, has few held-out readings too.
-        chosen = chosen[HELD_OUT - min(voice.held_out, sentences_per_voice) :][::-1]
-        chosen += [(text, "train") for text in trained[position : position + count]]
-        position += count
-        readings[voice.name] = [
-            Reading(voice, text, split, f"speech/{voice.name}/{number:04d}.flac")
-            for number, (text, split) in enumerate(chosen, start=1)
+        kept = HELD_OUT - min(voice.held_out, sentences_per_voice)
+        chosen = list(zip(held_out, splits, strict=False))[kept:][::-1]
+        read = [(text, split, 0.0) for text, split in chosen]
+        count = voice.share * sentences_per_voice
+        read += [(text, "train", number / count) for number, text in enumerate(islice(trained, count), start=1)]
+        readings += [
+            (turn, Reading(voice, text, split, f"speech/{voice.name}/{number:04d}.flac"))
+            for number, (text, split, turn) in enumerate(read, start=1)
         ]
-    joe = readings[JOE.name]
-    first = JOE.held_out + len(joe) // 3
-    turns = chain.from_iterable(zip_longest(*(readings[voice.name] for voice in KOKORO)))
-    return [*joe[:first], *(reading for reading in turns if reading is not None), *joe[first:]]
+    return [reading for _, reading in sorted(readings, key=itemgetter(0))]
 
 
 def is_held_out(word: str) -> bool:
