@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
-from unison_train.autoencoder.training import AutoencoderRecipe, AutoencoderTrainer
+from unison_train.autoencoder.training import REFINEMENT, AutoencoderRecipe, AutoencoderTrainer
 from unison_train.checkpoint import CONFIG, Checkpoint, load_codec
 from unison_train.codec import Codec
 from unison_train.config import TrainConfig
@@ -110,8 +111,7 @@ def fit_autoencoder(corpus: Path, out: Path, steps: int, decoder_of: Path | None
     manifests = sorted(corpus.glob("*.jsonl"))
     if not manifests:
         raise UnknownAsset(f"{corpus} holds no manifest (*.jsonl); run `unison-train corpus build {corpus}`.")
-    refine = decoder_of is not None
-    recipe = AutoencoderRecipe(steps=steps, adversarial=refine, freeze_encoder=refine)
+    recipe = replace(REFINEMENT if decoder_of else AutoencoderRecipe(), steps=steps)
     torch.manual_seed(recipe.seed)
     model = Autoencoder.load(decoder_of) if decoder_of else Autoencoder(AutoencoderConfig())
     bank = load_bank(manifests, model.config.sample_rate, device)

@@ -44,6 +44,10 @@ class AutoencoderRecipe:
     seed: int = 1
 
 
+REFINEMENT = AutoencoderRecipe(batch=8, crop_seconds=1.0, learning_rate=5e-4, adversarial=True, freeze_encoder=True)
+"""How the decoder of a trained autoencoder learns on against an adversary, which takes most of the time of a step."""
+
+
 class AutoencoderTrainer:
     """Trains a model on random crops of a bank of clips; resumes to the bit from `autoencoder-state.pt`.
 
@@ -116,7 +120,10 @@ class AutoencoderTrainer:
             total = total + recipe.divergence * divergence
         if self.adversary is not None:
             real = self.adversary(wave)
+            # It learns below; here only what it thinks of the decoder's sound counts.
+            self.adversary.requires_grad_(False)
             fooled, matched = deceive_loss(real, self.adversary(made))
+            self.adversary.requires_grad_(True)
             total = total + recipe.fooled * fooled + recipe.matched * matched
             losses |= {"fooled": fooled.item(), "matched": matched.item()}
         self.optimiser.zero_grad(set_to_none=True)
@@ -124,7 +131,11 @@ class AutoencoderTrainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         if self.adversary is not None:
-            losses["judged"] = self._train_adversary(wave, made.detach())
+            judged = judge_loss(real, self.adversary(made.detach()))
+            self.judge_optimiser.zero_grad(set_to_none=True)
+            judged.backward()
+            self.judge_optimiser.step()
+            losses["judged"] = judged.item()
         return losses
 
     def crops(self) -> Tensor:
@@ -182,14 +193,6 @@ class AutoencoderTrainer:
         if self.adversary is not None:
             self.adversary.load_state_dict(state["adversary"])
             self.judge_optimiser.load_state_dict(state["judge"])
-
-    def _train_adversary(self, real: Tensor, made: Tensor) -> float:
-        assert self.adversary is not None
-        loss = judge_loss(self.adversary(real), self.adversary(made))
-        self.judge_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.judge_optimiser.step()
-        return loss.item()
 
     def _crop(self, indices: list[int], samples: int) -> Tensor:
         wave = self.bank.wave(indices[int(self.rng.integers(len(indices)))])
