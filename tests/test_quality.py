@@ -62,7 +62,8 @@ def test_the_bundle_keeps_choice_and_curve(bundle: Path, tmp_path: Path) -> None
     # The task serves requests to denoise as well.
     assert opened.manifest.sampling.of("speech_edit") == slow.sampling
     told = json.loads((folder / MANIFEST).read_text())["card"]["quality"]
-    assert told["items"] == 30 and [one["name"] for one in told["curves"]["text_to_audio"]] == ["good", "bad"]
+    measured = told["text_to_audio"]
+    assert measured["items"] == 30 and [one["name"] for one in measured["curve"]] == ["good", "bad"]
 
 
 def test_a_curve_tells_losses_against_the_reference(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ def curve(
         sampler = Sampler(synthesizer, sampling)
         section = evaluate(sampler, stage, panel, task, items=items, bounds=reference is None)
         reference = reference or (sampler, section)
-        losses = {measure: _loss(reference[1], section, measure) for measure in section.table()}
+        losses = {measure: loss(reference[1], section, measure) for measure in section.table()}
         distances = [relative_error(latent, reference[0].latents[seed]) for seed, latent in sampler.latents.items()]
         yield Point(
             name,
@@ -150,10 +150,12 @@ def with_defaults(bundle: Bundle, curves: dict[Task, list[Point]], items: int) -
         task: [dataclasses.asdict(point) | {"sampling": point.sampling.model_dump(mode="json")} for point in points]
         for task, points in curves.items()
     }
+    # Curves of tasks that were measured another time stay.
+    measured = bundle.manifest.card.get("quality", {}) | {task: {"items": items, "curve": told[task]} for task in told}
     manifest = bundle.manifest.model_copy(
         update={
             "sampling": bundle.manifest.sampling.model_copy(update={"tasks": tasks}),
-            "card": bundle.manifest.card | {"quality": {"items": items, "curves": told}},
+            "card": bundle.manifest.card | {"quality": measured},
         }
     )
     (bundle.folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
@@ -177,7 +179,7 @@ def _way(section: Section, measure: str) -> float:
     return abs(found["reference"].value - found["floor"].value)
 
 
-def _loss(reference: Section, section: Section, measure: str) -> tuple[float, float, float]:
+def loss(reference: Section, section: Section, measure: str) -> tuple[float, float, float]:
     """Mean and 95 % interval of what is lost in a measure, by a bootstrap over requests that resamples pairs."""
     both = zip(reference.judged, section.judged, strict=True)
     pairs = [(one.scores["model"], other.scores["model"]) for one, other in both]
