@@ -129,7 +129,7 @@ class PortAudioDevice:
         self._chunk = max(1, round(_CHUNK_SECONDS * self.rate))
         # A period of the device that is longer than what lies ready would empty it every time.
         self._target = max(round((wish.latency or LATENCY_SECONDS) * self.rate), 2 * wish.block, 2 * self._chunk)
-        self.in_latency = float(inputs)
+        self.in_latency = float(inputs) + _CHUNK_SECONDS
         self.out_latency = float(outputs) + self._target / self.rate
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="unison-audio", daemon=True)

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from unison_engine.audio.deck import Deck, Manner, Playback
+from unison_engine.audio.deck import Deck
+from unison_engine.audio.playback import Manner, Playback
 from unison_engine.audio.sound import Sound
 from unison_engine.errors import BadArguments, UnknownPlayback
 from unison_engine.host import daw

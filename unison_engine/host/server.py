@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from unison_engine.audio.deck import Deck, DeviceEvent, Event, PlaybackEvent, XrunEvent
+from unison_engine.audio.deck import Deck
 from unison_engine.audio.device import Device
+from unison_engine.audio.events import DeviceEvent, Event, PlaybackEvent, XrunEvent
 from unison_engine.audio.keeper import DeviceKeeper
 from unison_engine.engine import Synthesizer
 from unison_engine.errors import BadArguments, PluginFailed
