@@ -20,7 +20,8 @@ from unison_engine.audio.events import DeviceEvent, Ends, Event, PlaybackEvent, 
 from unison_engine.audio.mixer import Mixer, Turn
 from unison_engine.audio.playback import Manner, Playback, Standing
 from unison_engine.audio.sound import Sound
-from unison_engine.audio.voice import EDGE_SECONDS, Block, Shape
+from unison_engine.audio.stream import Stream, Tap
+from unison_engine.audio.voice import EDGE_SECONDS, Block, Shape, Voice
 from unison_engine.errors import BadArguments, DeviceFailed, QueueFull, UnknownPlayback
 
 CAPTURE_SECONDS = 60.0
@@ -86,8 +87,12 @@ class Deck:
                     self._move(playback, rate)
         self.start()
 
-    def play(self, sound: Sound, manner: Manner | None = None, at: float | None = None, wait: bool = False) -> Playback:
+    def play(
+        self, sound: Sound | Stream, manner: Manner | None = None, at: float | None = None, wait: bool = False
+    ) -> Playback:
         """Play a sound now, or at a Unix time; a time that has passed means now. With `wait` it gets its time later.
+
+        A stream that is not made in time goes on as soon as it is; it does not go round.
 
         Raises:
             BadArguments: it is to be entered behind its end.
@@ -106,7 +111,7 @@ class Deck:
             if len(self._playbacks) >= MAX_PLAYBACKS:
                 raise QueueFull(f"{MAX_PLAYBACKS} sounds play already; stop some, or wait for their ends.")
             start = None if wait else self._frame(at)
-            voice = self._mixer.add(samples, self._shape(manner), start)
+            voice = self._add(samples, self._shape(manner), start)
             playback = Playback(next(self._ids), sound, manner, at, wait, voice, manner.gain_db)
             if at is not None and start is not None and voice.start is not None:
                 playback.late = max(0.0, (voice.start - start) / self._mixer.rate)
@@ -256,13 +261,23 @@ class Deck:
         """How often frames that came in were lost, over all devices."""
         return self._xruns.overruns
 
+    @property
+    def stream_underruns(self) -> int:
+        """How often a stream went on later, since it was not made yet."""
+        return self._xruns.streams
+
     def _move(self, playback: Playback, rate: float) -> None:
         """Give a playback a voice in a new mixer, whose rate is so many times that of the one before."""
         old, begun = playback.voice, playback.voice.played > 0
         shape = self._shape(playback.manner, round(old.place(old.played) * rate), entered=begun)
         start = None if old.start is None else self._mixer.earliest if begun else round(old.start * rate)
-        playback.voice = self._mixer.add(_at_rate(playback.sound, self._mixer.rate), shape, start)
+        playback.voice = self._add(_at_rate(playback.sound, self._mixer.rate), shape, start)
         playback.voice.gain.set(old.gain.target)
+
+    def _add(self, samples: Block | Tap, shape: Shape, start: int | None) -> Voice:
+        if isinstance(samples, Tap):
+            return self._mixer.add(samples.samples, shape, start, samples)
+        return self._mixer.add(samples, shape, start)
 
     def _render(self, count: int) -> Block:
         with self._lock:
@@ -292,6 +307,9 @@ class Deck:
         playback = next((p for p in self._playbacks.values() if p.voice is turn.voice), None)
         if playback is None:
             return None  # The place that a seek has left.
+        if turn.state == "dry":
+            playback.underruns += 1
+            return self._xruns.dry(turn.frame / self._mixer.rate)
         at = self.device.epoch + turn.frame / self._mixer.rate
         if turn.state == "ended":
             self._forget(playback)
@@ -330,5 +348,7 @@ def _factor(gain_db: float) -> float:
     return float(10 ** (gain_db / 20))
 
 
-def _at_rate(sound: Sound, rate: float) -> Block:
+def _at_rate(sound: Sound | Stream, rate: float) -> Block | Tap:
+    if isinstance(sound, Stream):
+        return sound.tap(rate)
     return resample(sound.samples, sound.rate, rate)

@@ -34,9 +34,15 @@ class DeviceEvent:
 
 @dataclass(frozen=True)
 class XrunEvent:
-    """Frames came too late (`output`), or were lost as they came in (`input`); `total` counts all of this direction."""
+    """Frames came too late (`output`), were lost as they came in (`input`), or were not made in time (`stream`).
 
-    direction: Literal["output", "input"]
+    Attributes:
+        direction: which of these.
+        total: how often that was, from the beginning.
+        seconds: time of the frames.
+    """
+
+    direction: Literal["output", "input", "stream"]
     total: int
     seconds: float
 
@@ -72,15 +78,21 @@ class Xruns:
     Attributes:
         underruns: how often frames came too late.
         overruns: how often frames that came in were lost.
+        streams: how often a stream ran dry.
     """
 
     def __init__(self) -> None:
-        self.underruns = self.overruns = 0
+        self.underruns = self.overruns = self.streams = 0
         self._seen = (0, 0)
 
     def begin(self, device: Device) -> None:
         """Count those of another device from now on."""
         self._seen = (device.underruns, device.overruns)
+
+    def dry(self, seconds: float) -> Event:
+        """A stream ran dry at this time of the frames."""
+        self.streams += 1
+        return XrunEvent("stream", self.streams, seconds)
 
     def look(self, device: Device, seconds: float) -> list[Event]:
         """What is new since the last look; `seconds` is the time of the frames."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unison_engine.audio.sound import Sound
+from unison_engine.audio.stream import Stream
 from unison_engine.audio.voice import Voice
 
 
@@ -43,10 +44,11 @@ class Playback:
         gain_db: what its gain was set to last.
         late: seconds by which its time was missed.
         begun: it was told that it began.
+        underruns: how often it went on later, since it was not made yet.
     """
 
     id: int
-    sound: Sound
+    sound: Sound | Stream
     manner: Manner
     at: float | None
     waits: bool
@@ -54,6 +56,7 @@ class Playback:
     gain_db: float
     late: float = 0.0
     begun: bool = False
+    underruns: int = 0
 
 
 @dataclass(frozen=True)
