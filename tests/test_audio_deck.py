@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from unison_engine.audio import resample
-from unison_engine.audio.deck import Deck, DeviceEvent, Event, Manner, PlaybackEvent, XrunEvent
+from unison_engine.audio.deck import Deck
 from unison_engine.audio.device import Device, Wish
+from unison_engine.audio.events import DeviceEvent, Event, PlaybackEvent, XrunEvent
 from unison_engine.audio.keeper import DeviceKeeper
 from unison_engine.audio.null import LOOPBACK, NULL, NullDevice
+from unison_engine.audio.playback import Manner
 from unison_engine.audio.sound import Sound
 from unison_engine.errors import BadArguments, DeviceFailed, UnknownPlayback
 
@@ -80,6 +82,23 @@ def test_a_sound_begins_on_the_frame_of_its_time(room: Room) -> None:
         ("noise", "ended"),
     ]
     assert told[2][2] == pytest.approx(1000.5) and told[3][2] == pytest.approx(1001.5)
+
+
+def test_an_end_is_told_when_the_last_of_the_sound_is_in_the_capture(room: Room) -> None:
+    kept = []
+
+    def tell(event: Event) -> None:
+        if isinstance(event, PlaybackEvent) and event.state == "ended":
+            kept.append(room.deck.capture(60.0, 1).samples[:, 0])
+
+    room.deck.tell = tell
+    room.deck.play(NOISE, at=1000.5)
+    room.let(2.0)
+    assert len(kept) == 1 and np.array_equal(kept[0][np.flatnonzero(kept[0])[0] :][:RATE], NOISE.samples[:, 0])
+    room.deck.play(NOISE, at=room.now)
+    room.let(1.0 - 0.5 / RATE)
+    room.change(room.open(LOOPBACK))
+    assert len(kept) == 1, "it has a frame to go"
 
 
 def test_a_time_that_has_passed_means_now_and_is_told(room: Room) -> None:

@@ -202,3 +202,53 @@ def test_through_jack_sounds_are_heard_to_the_bit_and_their_times_apart_to_the_s
         pytest.skip("this machine is too busy: JACK counted an xrun in each of 20 tries")
     starts, exact = found["told"]
     assert exact == [True, True] and starts[1] - starts[0] == 36_000
+
+
+RETURN = """
+import json, os, subprocess, sys, time
+import numpy as np
+from unison_engine.audio.deck import Deck
+from unison_engine.audio.devices import open_device
+from unison_engine.audio.keeper import DeviceKeeper
+from unison_engine.audio.null import NULL
+from unison_engine.audio.playback import Manner
+from unison_engine.audio.sound import Sound
+# A server of its own, since it has to be waited for before another can have its name.
+os.environ["JACK_DEFAULT_SERVER"] += "-mortal"
+def serve():
+    server = ["jackd", "-n", os.environ["JACK_DEFAULT_SERVER"], "--no-realtime"]
+    return subprocess.Popen([*server, "-d", "dummy", "-r", "48000", "-p", "1024"], stdout=subprocess.DEVNULL)
+def until(name):
+    limit = time.monotonic() + 60
+    while deck.device.name != name and time.monotonic() < limit:
+        time.sleep(0.1)
+    return deck.device.name == name
+server = serve()
+subprocess.run([sys.executable, "-c", os.environ["WAIT"]], check=True, timeout=30)
+deck = Deck(open_device("system"))
+keeper = DeviceKeeper(deck)
+keeper.start()
+deck.play(Sound("noise", np.full((48_000, 1), 0.1, np.float32), 48_000), Manner(loop=True))
+time.sleep(0.5)
+told = []
+for _ in range(2):
+    server.kill()
+    server.wait()
+    lost = until(NULL)
+    server = serve()
+    back = until("system")
+    time.sleep(1.5)
+    told.append([lost, back, deck.device.alive, deck.captured_seconds > 1.0, deck.standings()[0].state])
+server.kill()
+print(json.dumps(told))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_a_jack_server_that_dies_and_returns_twice_is_played_to_again(jack_server: dict[str, str]) -> None:
+    environment = {**jack_server, "WAIT": WAIT}
+    done = subprocess.run([sys.executable, "-c", RETURN], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [[True, True, True, True, "playing"]] * 2

@@ -55,7 +55,6 @@ def test_two_sounds_are_heard_as_far_apart_as_their_time_tags(client: OscClient,
         client.send_bytes(bundle(when, message("/unison/play/start", number, str(ramp))))
     first, second = (client.until("/unison/done")[3] for _ in range(2))
     assert playbacks(client, second, "ended")[1] == "ramp.wav" and time.time() >= at + 0.7
-    time.sleep(0.2)  # An end is told as its block is rendered, which comes in a block later.
     path = client.ask("/unison/device/capture", 4, 4.0, 1)[3]
     heard, rate = soundfile.read(path)
     assert rate == RATE and first != second

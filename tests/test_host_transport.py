@@ -103,9 +103,6 @@ def client(host: LiveHost) -> Iterator[OscClient]:
         osc.ask("/unison/transport/follow", 991, "none")
 
 
-AFTER = 0.2  # Seconds; an end is told as its block is rendered, which comes in a block later.
-
-
 def click(folder: Path) -> str:
     soundfile.write(folder / "click.wav", np.full(480, 0.25), RATE)
     return str(folder / "click.wav")
@@ -141,7 +138,6 @@ def test_a_transport_told_for_a_time_tag_is_met_to_the_sample(client: OscClient,
     ended = 0
     while ended < 2:
         ended += client.until("/unison/event/play")[2] == "ended"
-    time.sleep(AFTER)
     heard = soundfile.read(client.ask("/unison/device/capture", 6, 2.5, 1)[3])[0]
     assert np.flatnonzero(heard > 0.2).size == 480 and np.allclose(heard[heard > 0.2], 0.5, atol=1e-5)
 

@@ -35,6 +35,15 @@ def test_the_seed_decides(synthesizer: Synthesizer) -> None:
     assert not np.array_equal(synthesizer.run(BELL, seed=1), synthesizer.run(BELL, seed=2))
 
 
+def test_pieces_on_the_way_change_nothing(synthesizer: Synthesizer) -> None:
+    pieces: list[NDArray[np.float32]] = []
+    wave = synthesizer.run(BELL, seed=1, piece=pieces.append)
+    assert np.array_equal(wave, synthesizer.run(BELL, seed=1))
+    heard = np.concatenate(pieces)
+    scale = min(1.0, PEAK / float(np.abs(heard).max()))
+    assert heard.shape == wave.shape and np.allclose(scale * heard, wave, atol=1e-4)
+
+
 def test_the_words_the_steps_and_the_guidance_count(synthesizer: Synthesizer) -> None:
     usual = synthesizer.run(BELL, seed=1)
     for other in (

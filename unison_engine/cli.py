@@ -22,7 +22,7 @@ from unison_engine.audio.sound import read_sound
 from unison_engine.cli_plugins import plugins, token_option, url_option
 from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
 from unison_engine.doctor import examine
-from unison_engine.engine import Engine, Synthesizer, default_library, engine_version
+from unison_engine.engine import Engine, StreamingSynthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
 from unison_engine.logs import configure as configure_log
 from unison_engine.registry import load_registry
@@ -230,7 +230,7 @@ def _play(path: Path, device: str | None) -> None:
 
 
 async def serve_until_stopped(
-    open_synthesizer: Callable[[], Synthesizer],
+    open_synthesizer: Callable[[], StreamingSynthesizer],
     library: TakeLibrary,
     device: Device,
     host: str,
@@ -253,7 +253,7 @@ async def serve_until_stopped(
         await server.stopped.wait()
 
 
-def _open_bundle(bundle: str, backend: str | None = None) -> Synthesizer:
+def _open_bundle(bundle: str, backend: str | None = None) -> StreamingSynthesizer:
     # Called in the worker, the one process that loads the inference runtime.
     from unison_engine.runtime.synthesis import Synthesizer as BundleSynthesizer
 

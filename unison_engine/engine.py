@@ -68,6 +68,24 @@ class Synthesizer(Protocol):
         """Samples [n], mono at the layout's rate; `progress` may raise, which ends the run."""
 
 
+class StreamingSynthesizer(Synthesizer, Protocol):
+    """One that can be heard while it works."""
+
+    def run(
+        self,
+        conditioning: Conditioning,
+        *,
+        seed: int,
+        sampling: Sampling,
+        progress: Callable[[Any], None] | None,
+        piece: Callable[[Wave], None] | None = None,
+    ) -> Wave:
+        """See `Synthesizer.run`. `piece` is given the sound piece by piece as it is made, unscaled; it may raise too.
+
+        Whether there is a `piece` makes no difference to the samples that are returned.
+        """
+
+
 @dataclass(frozen=True)
 class BundleIdentity:
     """What a synthesizer was made from.

@@ -9,7 +9,6 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,105 +16,17 @@ import numpy as np
 from unison_engine.audio import resample
 from unison_engine.audio.capture import CaptureRing
 from unison_engine.audio.device import Device, Feed
+from unison_engine.audio.events import DeviceEvent, Ends, Event, PlaybackEvent, Xruns
 from unison_engine.audio.mixer import Mixer, Turn
+from unison_engine.audio.playback import Manner, Playback, Standing
 from unison_engine.audio.sound import Sound
+from unison_engine.audio.stream import Stream, Tap
 from unison_engine.audio.voice import EDGE_SECONDS, Block, Shape, Voice
 from unison_engine.errors import BadArguments, DeviceFailed, QueueFull, UnknownPlayback
 
 CAPTURE_SECONDS = 60.0
 MAX_PLAYBACKS = 128
 STOP_SECONDS = 0.02
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How a sound is played.
-
-    Attributes:
-        gain_db: of this sound alone.
-        fade_in: seconds, from where it is entered.
-        fade_out: seconds, up to its end.
-        loop: it goes round until it is stopped.
-        crossfade: seconds of the end that are laid over the beginning as it goes round; so much shorter is a round.
-        offset: seconds into the sound, where it is entered.
-    """
-
-    gain_db: float = 0.0
-    fade_in: float = 0.0
-    fade_out: float = 0.0
-    loop: bool = False
-    crossfade: float = 0.01
-    offset: float = 0.0
-
-
-@dataclass
-class Playback:
-    """A sound that plays, or waits to.
-
-    Attributes:
-        id: what it is called.
-        sound: what is played.
-        manner: how.
-        at: when, in Unix seconds; None for at once, or for a time that is not known yet.
-        waits: it has no time yet.
-        gain_db: what its gain was set to last.
-        late: seconds by which its time was missed.
-        begun: it was told that it began.
-    """
-
-    id: int
-    sound: Sound
-    manner: Manner
-    at: float | None
-    waits: bool
-    voice: Voice
-    gain_db: float
-    late: float = 0.0
-    begun: bool = False
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How a playback stands.
-
-    Attributes:
-        playback: see `Playback`.
-        state: waiting or playing.
-        position: seconds into the sound, of what is heard now.
-    """
-
-    playback: Playback
-    state: Literal["waiting", "playing"]
-    position: float
-
-
-@dataclass(frozen=True)
-class PlaybackEvent:
-    """A playback began or ended; `at` is when that is heard, in Unix seconds."""
-
-    playback: Playback
-    state: Literal["started", "ended"]
-    at: float
-
-
-@dataclass(frozen=True)
-class DeviceEvent:
-    """A device was opened, lost, or closed."""
-
-    state: Literal["opened", "lost", "closed"]
-    name: str
-
-
-@dataclass(frozen=True)
-class XrunEvent:
-    """Frames came too late (`output`), or were lost as they came in (`input`); `total` counts all of this direction."""
-
-    direction: Literal["output", "input"]
-    total: int
-    seconds: float
-
-
-Event = PlaybackEvent | DeviceEvent | XrunEvent
 
 
 class Deck:
@@ -138,8 +49,8 @@ class Deck:
         self._ring = CaptureRing(CAPTURE_SECONDS, device.rate, device.inputs)
         self._master_db = 0.0
         self._epoch = 0.0
-        self._xruns = (0, 0)
-        self._xruns_before = (0, 0)
+        self._ends = Ends()
+        self._xruns = Xruns()
 
     def start(self) -> None:
         """Begin to play and to record.
@@ -147,16 +58,17 @@ class Deck:
         Raises:
             DeviceFailed: the device does not start.
         """
-        self._xruns = (0, 0)
+        self._xruns.begin(self.device)
         self.device.start(Feed(self._render, self._capture), self._mixer.position)
         self.tell(DeviceEvent("opened", self.device.name))
 
     def close(self, state: Literal["lost", "closed"] = "closed") -> None:
         """Let the device go; what plays stands still until the deck gets another one."""
         self.device.close()
-        self._xruns_before = (self.underruns, self.overruns)
-        self.device.underruns = self.device.overruns = 0
-        self.tell(DeviceEvent(state, self.device.name))
+        with self._lock:
+            events = [*self._ends.all(), *self._new_xruns(), DeviceEvent(state, self.device.name)]
+        for event in events:
+            self.tell(event)
 
     def change(self, device: Device) -> None:
         """Start another device, after `close`: what plays goes on there, at its rate.
@@ -175,8 +87,12 @@ class Deck:
                     self._move(playback, rate)
         self.start()
 
-    def play(self, sound: Sound, manner: Manner | None = None, at: float | None = None, wait: bool = False) -> Playback:
+    def play(
+        self, sound: Sound | Stream, manner: Manner | None = None, at: float | None = None, wait: bool = False
+    ) -> Playback:
         """Play a sound now, or at a Unix time; a time that has passed means now. With `wait` it gets its time later.
+
+        A stream that is not made in time goes on as soon as it is; it does not go round.
 
         Raises:
             BadArguments: it is to be entered behind its end.
@@ -195,7 +111,7 @@ class Deck:
             if len(self._playbacks) >= MAX_PLAYBACKS:
                 raise QueueFull(f"{MAX_PLAYBACKS} sounds play already; stop some, or wait for their ends.")
             start = None if wait else self._frame(at)
-            voice = self._mixer.add(samples, self._shape(manner), start)
+            voice = self._add(samples, self._shape(manner), start)
             playback = Playback(next(self._ids), sound, manner, at, wait, voice, manner.gain_db)
             if at is not None and start is not None and voice.start is not None:
                 playback.late = max(0.0, (voice.start - start) / self._mixer.rate)
@@ -338,27 +254,38 @@ class Deck:
     @property
     def underruns(self) -> int:
         """How often frames came too late, over all devices."""
-        return self._xruns_before[0] + self.device.underruns
+        return self._xruns.underruns
 
     @property
     def overruns(self) -> int:
         """How often frames that came in were lost, over all devices."""
-        return self._xruns_before[1] + self.device.overruns
+        return self._xruns.overruns
+
+    @property
+    def stream_underruns(self) -> int:
+        """How often a stream went on later, since it was not made yet."""
+        return self._xruns.streams
 
     def _move(self, playback: Playback, rate: float) -> None:
         """Give a playback a voice in a new mixer, whose rate is so many times that of the one before."""
         old, begun = playback.voice, playback.voice.played > 0
         shape = self._shape(playback.manner, round(old.place(old.played) * rate), entered=begun)
         start = None if old.start is None else self._mixer.earliest if begun else round(old.start * rate)
-        playback.voice = self._mixer.add(_at_rate(playback.sound, self._mixer.rate), shape, start)
+        playback.voice = self._add(_at_rate(playback.sound, self._mixer.rate), shape, start)
         playback.voice.gain.set(old.gain.target)
+
+    def _add(self, samples: Block | Tap, shape: Shape, start: int | None) -> Voice:
+        if isinstance(samples, Tap):
+            return self._mixer.add(samples.samples, shape, start, samples)
+        return self._mixer.add(samples, shape, start)
 
     def _render(self, count: int) -> Block:
         with self._lock:
             if self.device.epoch != self._epoch:
                 self._reckon()
+            events = self._ends.until(self._mixer.position)
             block, turns = self._mixer.render(count)
-            events = [event for turn in turns if (event := self._turned(turn))]
+            events += [event for turn in turns if (event := self._turned(turn))]
             events += self._new_xruns()
         for event in events:
             self.tell(event)
@@ -380,23 +307,21 @@ class Deck:
         playback = next((p for p in self._playbacks.values() if p.voice is turn.voice), None)
         if playback is None:
             return None  # The place that a seek has left.
+        if turn.state == "dry":
+            playback.underruns += 1
+            return self._xruns.dry(turn.frame / self._mixer.rate)
+        at = self.device.epoch + turn.frame / self._mixer.rate
         if turn.state == "ended":
             self._forget(playback)
-        elif playback.begun:
+            self._ends.hold(turn.frame, PlaybackEvent(playback, "ended", at + self.device.in_latency))
+            return None
+        if playback.begun:
             return None  # The place that a seek, or another device, has gone on from.
         playback.begun = True
-        return PlaybackEvent(playback, turn.state, self.device.epoch + turn.frame / self._mixer.rate)
+        return PlaybackEvent(playback, "started", at)
 
     def _new_xruns(self) -> list[Event]:
-        seen = (self.device.underruns, self.device.overruns)
-        seconds = self._mixer.position / self._mixer.rate
-        told: list[Event] = []
-        if seen[0] > self._xruns[0]:
-            told.append(XrunEvent("output", self.underruns, seconds))
-        if seen[1] > self._xruns[1]:
-            told.append(XrunEvent("input", self.overruns, seconds))
-        self._xruns = seen
-        return told
+        return self._xruns.look(self.device, self._mixer.position / self._mixer.rate)
 
     def _forget(self, playback: Playback) -> None:
         self._playbacks.pop(playback.id, None)
@@ -423,5 +348,7 @@ def _factor(gain_db: float) -> float:
     return float(10 ** (gain_db / 20))
 
 
-def _at_rate(sound: Sound, rate: float) -> Block:
+def _at_rate(sound: Sound | Stream, rate: float) -> Block | Tap:
+    if isinstance(sound, Stream):
+        return sound.tap(rate)
     return resample(sound.samples, sound.rate, rate)

@@ -8,17 +8,17 @@ from typing import Literal
 import numpy as np
 
 from unison_engine.audio.limiter import Limiter
-from unison_engine.audio.voice import EDGE_SECONDS, Block, Ramp, Shape, Voice
+from unison_engine.audio.voice import EDGE_SECONDS, Block, Ramp, Shape, Unfinished, Voice
 
 RAMP_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A voice began or ended, at this frame."""
+    """A voice began or ended at this frame, or ran dry."""
 
     voice: Voice
-    state: Literal["started", "ended"]
+    state: Literal["started", "ended", "dry"]
     frame: int
 
 
@@ -51,7 +51,7 @@ class Mixer:
         """A length in frames."""
         return round(seconds * self.rate)
 
-    def add(self, samples: Block, shape: Shape, start: int | None) -> Voice:
+    def add(self, samples: Block, shape: Shape, start: int | None, tap: Unfinished | None = None) -> Voice:
         """Play [frames, channels] from a frame on, or from the earliest if that has passed; None waits.
 
         Channels are kept where there are as many, and averaged where there are not; one goes to all.
@@ -59,7 +59,7 @@ class Mixer:
         if samples.shape[1] not in (1, self.channels):
             samples = samples.mean(axis=1, keepdims=True, dtype=np.float32)
         start = None if start is None else max(start, self.earliest)
-        voice = Voice(samples, shape, start, self.frames(RAMP_SECONDS))
+        voice = Voice(samples, shape, start, self.frames(RAMP_SECONDS), tap)
         self.voices.append(voice)
         return voice
 
@@ -77,7 +77,7 @@ class Mixer:
             voice.stop(edge)
         else:
             self.voices.remove(voice)
-        return self.add(voice.samples, shape, self.earliest if started else voice.start)
+        return self.add(voice.samples, shape, self.earliest if started else voice.start, voice.tap)
 
     def render(self, count: int) -> tuple[Block, list[Turn]]:
         """The next frames, [count, channels], and what began or ended in them."""
@@ -89,9 +89,11 @@ class Mixer:
                 turns.append(Turn(voice, "started", voice.start))
             begins = max(0, voice.start - first)
             if not voice.ended:
-                block = voice.next(count - begins)
+                was_dry, block = voice.dry, voice.next(count - begins)
                 mixed[begins : begins + len(block)] += block
                 begins += len(block)
+                if voice.dry and not was_dry:
+                    turns.append(Turn(voice, "dry", first + begins))
             if voice.ended:
                 turns.append(Turn(voice, "ended", first + begins))
                 self.voices.remove(voice)

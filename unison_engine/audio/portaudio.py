@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from unison_engine.audio.device import DeviceInfo, Feed, Wish
+from unison_engine.audio.second_portaudio import load_again
 from unison_engine.errors import DeviceFailed
 
 NO_PORTAUDIO = "PortAudio is not installed; run: sudo apt-get install libportaudio2"
@@ -28,7 +29,8 @@ _SAMPLE_BYTES = 4
 _CLOSE_SECONDS = 3.0
 
 _lock = threading.Lock()  # PortAudio is not to be asked by one thread while another starts it again.
-_stuck: list[PortAudioDevice] = []  # Streams that never closed; their memory is in use.
+_stuck: list[PortAudioDevice] = []  # Streams that do not close, since PortAudio was loaded last.
+_left: list[PortAudioDevice] = []  # Those of a PortAudio that hangs; their memory is in use.
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +86,14 @@ def restart_portaudio() -> None:
         DeviceFailed: PortAudio is not installed, or does not start.
     """
     module = sounddevice()
-    if _stuck:
-        raise DeviceFailed(f"PortAudio still waits for {_stuck[0].name!r}, which is gone; start the host again.")
     with _lock:
         try:
-            module._terminate()
+            if _stuck:
+                load_again(module)
+                _left.extend(_stuck)
+                _stuck.clear()
+            else:
+                module._terminate()
             module._initialize()
         except module.PortAudioError as error:
             raise DeviceFailed(f"PortAudio does not start again ({error}); restart the host.") from error
@@ -129,7 +134,7 @@ class PortAudioDevice:
         self._chunk = max(1, round(_CHUNK_SECONDS * self.rate))
         # A period of the device that is longer than what lies ready would empty it every time.
         self._target = max(round((wish.latency or LATENCY_SECONDS) * self.rate), 2 * wish.block, 2 * self._chunk)
-        self.in_latency = float(inputs)
+        self.in_latency = float(inputs) + _CHUNK_SECONDS
         self.out_latency = float(outputs) + self._target / self.rate
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="unison-audio", daemon=True)
@@ -174,12 +179,13 @@ class PortAudioDevice:
             # PortAudio waits for a JACK server that is gone, for ten minutes. As it ends it would wait again.
             _stuck.append(self)
             atexit.unregister(sounddevice()._exit_handler)
-            log.warning("%s does not close; no device can be opened until the host is started again", self.name)
+            log.warning("%s does not close; the next device is opened by another PortAudio", self.name)
 
     def _close_stream(self) -> None:
         try:
             self._stream.abort()
-            self._stream.close()
+            if self not in (*_stuck, *_left):  # Else another PortAudio may be loaded by now.
+                self._stream.close()
         except self._errors as error:  # What is unplugged may not even close.
             log.info("%s did not close: %s", self.name, error)
 

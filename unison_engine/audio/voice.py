@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,24 +71,38 @@ class Shape:
     offset: int = 0
 
 
+class Unfinished(Protocol):
+    """How far the samples of a voice are made; see `unison_engine.audio.stream.Tap`."""
+
+    ready: int
+    edge: int
+
+
 class Voice:
-    """Gives the frames of one sound, in order.
+    """Gives the frames of one sound, in order. Of one that is being made it gives what is there, and then waits.
 
     Attributes:
         samples: [frames, 1 or more channels].
         shape: how it is played.
         start: frame of the mixer at which it begins; None while that is not known.
         gain: its own gain, which may be changed while it plays.
+        tap: how far the sound is made, while it is; such a sound does not go round.
+        dry: it waits for the next frames to be made.
     """
 
-    def __init__(self, samples: Block, shape: Shape, start: int | None, ramp: int) -> None:
+    def __init__(
+        self, samples: Block, shape: Shape, start: int | None, ramp: int, tap: Unfinished | None = None
+    ) -> None:
         """`ramp` is how many frames a change of gain takes."""
         self.samples = samples
+        self.tap = tap
+        self.dry = False
         self.shape = shape
         self.start = start
         self.gain = Ramp(shape.gain, ramp)
         self.played = 0  # Frames since the start.
         self._stop: tuple[int, int] | None = None  # (frame since the start, length of the fade)
+        self._resumed: int | None = None  # Frame since the start at which it ran dry.
         length = len(samples)
         self._seam = min(shape.crossfade, length // 2) if shape.loop else 0
         self._round = length - self._seam
@@ -100,6 +115,12 @@ class Voice:
         return at % max(1, self._round) if self.shape.loop else min(at, len(self.samples))
 
     @property
+    def ahead(self) -> int:
+        """Frames that are there and have yet to be played."""
+        ready = self.tap.ready if self.tap else len(self.samples)
+        return max(0, ready - self.shape.offset - self.played)
+
+    @property
     def ended(self) -> bool:
         """Nothing more will come."""
         if self._stop and self.played >= sum(self._stop):
@@ -108,15 +129,20 @@ class Voice:
 
     def stop(self, fade: int) -> None:
         """End it within so many frames from now on; an earlier stop that ends sooner stands."""
+        if self.tap:
+            fade = min(fade, self.ahead)
         if self._stop is None or self.played + fade < sum(self._stop):
             self._stop = (self.played, fade)
 
     def next(self, count: int) -> Block:
-        """Its next frames, [up to count, channels]: fewer at its end."""
+        """Its next frames, [up to count, channels]: fewer at its end, and where they are not made yet."""
         if not self.shape.loop:
             count = min(count, len(self.samples) - self.shape.offset - self.played)
         if self._stop:
             count = min(count, sum(self._stop) - self.played)
+        if self.tap and not (count := self._made(count, self.tap)):
+            self._resumed = self.played
+            return self.samples[:0]
         first, block = self.played, self._frames(self.shape.offset + self.played, count)
         self.played += count
         gain = self.gain.next(count)
@@ -130,7 +156,30 @@ class Voice:
         if self._stop:
             end = sum(self._stop) - first
             block = block * raised_cosine(np.arange(end, end - count, -1), self._stop[1])
+        if self.tap:
+            block = self._smoothed(block, self.tap.edge)
         return np.asarray(block, np.float32)
+
+    def _made(self, count: int, tap: Unfinished) -> int:
+        """How many of the next frames are given; once dry, none until all of them can be.
+
+        As long as the sound is not whole, the frames of a fade are held back: so there are some when it runs dry.
+        """
+        was_dry = self.dry
+        self.dry = self.ahead < count + (tap.edge if tap.ready < len(self.samples) else 0)
+        if not self.dry:
+            return count
+        return 0 if was_dry else min(count, self.ahead)
+
+    def _smoothed(self, block: Block, edge: int) -> Block:
+        """A block that was just played, faded where it runs dry behind it or goes on after that."""
+        first, count = self.played - len(block), len(block)
+        if self._resumed is not None and first < self._resumed + edge:
+            block = block * raised_cosine(np.arange(first, self.played) - self._resumed, edge)
+        if self.dry:
+            block = block * raised_cosine(np.arange(count, 0, -1), min(edge, count))
+            self._resumed = self.played
+        return block
 
     def _frames(self, first: int, count: int) -> Block:
         if not self.shape.loop:

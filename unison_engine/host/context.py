@@ -107,8 +107,11 @@ class Host:
         """Queue a job for a call, which is then owed one more answer; returns its ack.
 
         Raises:
+            BadArguments: what is asked for cannot be delivered so.
             QueueFull: too many jobs are waiting.
         """
+        if delivery:
+            delivery.check_request(request)
         job = self.scheduler.submit(task, request, call, parent, delivery)
         call.pending += 1
         job.ack = call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))

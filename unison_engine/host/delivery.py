@@ -16,6 +16,7 @@ from unison_engine.audio import read_audio
 from unison_engine.errors import BadArguments, LibraryFailed
 from unison_engine.schema import Schema, parameters
 from unison_engine.takes import Take
+from unison_engine.tasks import Request
 
 EXPORTS = "Exports"
 MAX_VARIATIONS = 16
@@ -98,6 +99,21 @@ class Delivery(Copy):
         Field(ge=1, le=MAX_VARIATIONS, description="Variations, each a job: with this seed, and with those after it."),
     ] = 1
     bar: Bar = None
+    stream: Annotated[
+        bool, Field(description="Play the sound from its first half second on, while the rest of it is made.")
+    ] = False
+
+    def check_request(self, request: Request) -> None:
+        """See that a request can be delivered so.
+
+        Raises:
+            BadArguments: it cannot.
+        """
+        if self.stream and request.lufs is not None:
+            raise BadArguments(
+                "the loudness of a sound is known when it is whole, so stream and lufs do not go together; "
+                "leave one out, or give play instead of stream."
+            )
 
 
 def split(owner: str, named: Mapping[str, object]) -> tuple[dict[str, object], Delivery]:

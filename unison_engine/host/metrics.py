@@ -93,6 +93,7 @@ class Metrics:
         counters = {
             "unison_worker_starts": ("How often the worker was started.", self._worker.starts),
             "unison_output_underruns": ("Times that the device was without sound.", deck.underruns),
+            "unison_stream_underruns": ("Times that a sound was not made in time.", deck.stream_underruns),
             "unison_packets_malformed": ("Packets that could not be read.", host.malformed),
         }
         for name, (told, value) in counters.items():

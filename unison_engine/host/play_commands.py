@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from unison_engine.audio.deck import STOP_SECONDS, Manner, Standing
+from unison_engine.audio.deck import STOP_SECONDS
+from unison_engine.audio.playback import Manner, Standing
 from unison_engine.audio.sound import read_sound
 from unison_engine.host.calls import Call
 from unison_engine.host.commands import AnyCommand, Command, Nothing

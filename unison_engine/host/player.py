@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from unison_engine.audio.deck import Deck, Manner, Playback
+from unison_engine.audio.deck import Deck
+from unison_engine.audio.playback import Manner, Playback
 from unison_engine.audio.sound import Sound
+from unison_engine.audio.stream import Stream
 from unison_engine.errors import BadArguments, UnknownPlayback
 from unison_engine.host import daw
 from unison_engine.host.jack_transport import JackTransport, Reading
@@ -37,7 +39,7 @@ class Player:
         self._jack: JackTransport | None = None
         self._told = (False, 0.0, 0.0)
 
-    def play(self, sound: Sound, manner: Manner | None, at: float | None, bar: float | None) -> Playback:
+    def play(self, sound: Sound | Stream, manner: Manner | None, at: float | None, bar: float | None) -> Playback:
         """Play a sound; at a bar it waits until the transport comes there, however often it stops and jumps before.
 
         Raises:
@@ -53,6 +55,14 @@ class Player:
             self._cues[playback.id] = bar
             self._set_cues()
         return playback
+
+    def stop(self, playback_id: int) -> None:
+        """End a playback.
+
+        Raises:
+            UnknownPlayback: it has ended, or there never was one.
+        """
+        self._deck.stop(playback_id)
 
     def follow(self, source: str, bpm: float, beats_per_bar: float, rate: float) -> None:
         """Follow another transport; what waits for a bar waits for that of the new one.

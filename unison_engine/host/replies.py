@@ -60,7 +60,8 @@ EVENTS = (
     Sent(
         "/unison/event/xrun",
         "s direction, i total, f stream_time_s",
-        "To who wants `xrun`: sound came too late for the device (output), or was lost as it came in (input).",
+        "To who wants `xrun`: sound came too late for the device (output), was lost as it came in (input), or was not "
+        "made in time (stream).",
     ),
     Sent("/unison/event/log", "i level, s text", "To who wants `log`: a line, and its level in Python."),
 )

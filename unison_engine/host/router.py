@@ -104,7 +104,7 @@ class Router:
                 named = json_object(str(named.get("arguments")))
         except UnisonError:
             return True  # Refused now rather than at its time.
-        return command.timed or bool(named.get("play"))
+        return command.timed or bool(named.get("play") or named.get("stream"))
 
     def _refuse(self, error: UnisonError, message: Message, source: Peer) -> None:
         """Fail a message that never became a call; its number is told where it can be read."""

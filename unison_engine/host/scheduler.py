@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from unison_engine.audio.playback import Playback
 from unison_engine.audio.sound import read_sound
+from unison_engine.audio.stream import Stream
 from unison_engine.errors import Cancelled, Interrupted, UnisonError, UnknownJob
 from unison_engine.host.calls import Call
 from unison_engine.host.delivery import Delivery
 from unison_engine.host.jobs import Job, JobQueue, State
 from unison_engine.host.player import Player
+from unison_engine.host.streaming import Streaming
 from unison_engine.host.worker import Ready, Step, Worker
 from unison_engine.logs import about
 from unison_engine.takes import Take, TakeLibrary
@@ -138,9 +141,15 @@ class Scheduler:
         self.running = job
         job.started = time.monotonic()
         self._enter(job, State.RUNNING)
+        streaming = self._streaming(job) if job.delivery.stream else None
         try:
-            job.take = await self._make(job)
-            await asyncio.to_thread(self._deliver, job, job.take)
+            try:
+                job.take = await self._make(job, streaming)
+            except BaseException:
+                if streaming:
+                    streaming.stop()
+                raise
+            await asyncio.to_thread(self._deliver, job, job.take, streaming)
             self._end(job, State.DONE)
         except Cancelled:
             self._end(job, State.CANCELLED)
@@ -159,7 +168,16 @@ class Scheduler:
         if job.state is State.DONE:
             self._mean_seconds = spent if self._mean_seconds is None else 0.7 * self._mean_seconds + 0.3 * spent
 
-    async def _make(self, job: Job) -> Take:
+    def _streaming(self, job: Job) -> Streaming:
+        def play(stream: Stream) -> Playback:
+            playback = self._player.play(stream, None, job.call.at, job.delivery.bar)
+            job.late = playback.late
+            return playback
+
+        assert self.ready is not None
+        return Streaming(job.id, self.ready.layout.sample_rate, play, self._player.stop)
+
+    async def _make(self, job: Job, streaming: Streaming | None) -> Take:
         loop = asyncio.get_running_loop()
 
         def report(step: Step) -> None:
@@ -171,6 +189,7 @@ class Scheduler:
             job.task.name,
             job.request,
             report,
+            streaming,
         )
         if job.cancel_wished:
             raise Cancelled("the job was cancelled after its last step.")
@@ -180,9 +199,11 @@ class Scheduler:
         parent = before.take.id if before and before.take else job.parent or None
         return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out, parent)
 
-    def _deliver(self, job: Job, take: Take) -> None:
+    def _deliver(self, job: Job, take: Take, streaming: Streaming | None) -> None:
         try:
-            if job.request.play:
+            if streaming:
+                streaming.check()
+            elif job.request.play:
                 playback = self._player.play(read_sound(take.path, take.id), None, job.call.at, job.delivery.bar)
                 job.late = playback.late
             if job.delivery.wanted:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from unison_engine.audio.deck import Deck, DeviceEvent, Event, PlaybackEvent, XrunEvent
+from unison_engine.audio.deck import Deck
 from unison_engine.audio.device import Device
+from unison_engine.audio.events import DeviceEvent, Event, PlaybackEvent, XrunEvent
 from unison_engine.audio.keeper import DeviceKeeper
-from unison_engine.engine import Synthesizer
+from unison_engine.engine import StreamingSynthesizer
 from unison_engine.errors import BadArguments, PluginFailed
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.agenda import Agenda
@@ -57,7 +58,7 @@ class Server:
 
     def __init__(
         self,
-        open_synthesizer: Callable[[], Synthesizer],
+        open_synthesizer: Callable[[], StreamingSynthesizer],
         library: TakeLibrary,
         device: Device,
         host: str = "127.0.0.1",

@@ -23,9 +23,10 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 
 from unison_engine.audio import Wave
-from unison_engine.engine import BundleIdentity, Progress, Synthesizer, render
+from unison_engine.engine import BundleIdentity, Progress, StreamingSynthesizer, render
 from unison_engine.errors import Cancelled, Interrupted, PluginFailed, TooLarge, UnisonError, error_of
 from unison_engine.guard import Guard
+from unison_engine.host.aloud import SAMPLE_BYTES, Aloud, Piece
 from unison_engine.host.exits import exit_told
 from unison_engine.layout import LatentLayout
 from unison_engine.registry import PluginSource
@@ -48,12 +49,13 @@ class Ready:
 
 @dataclass(frozen=True)
 class Work:
-    """Render this request into the shared memory of this name."""
+    """Render this request into the shared memory of this name; with `aloud`, tell of each piece as it is made."""
 
     job: str
     task: str
     request: dict[str, object]
     memory: str
+    aloud: bool
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Worker:
 
     def __init__(
         self,
-        open_synthesizer: Callable[[], Synthesizer],
+        open_synthesizer: Callable[[], StreamingSynthesizer],
         plugins: PluginSource | None = None,
         plugin_seconds: float = PLUGIN_SECONDS,
     ) -> None:
@@ -178,7 +180,7 @@ class Worker:
             # With the child's end open here as well, its death would never show.
             theirs.close()
             self._pipe = ours
-        ready = self._outcome(None)
+        ready = self._outcome()
         if isinstance(ready, Failed):
             raise _error(ready)
         assert isinstance(ready, Ready)
@@ -186,11 +188,17 @@ class Worker:
         return ready
 
     def render(
-        self, job: str, task: str, request: Request, progress: Callable[[Step], None] | None = None
+        self,
+        job: str,
+        task: str,
+        request: Request,
+        progress: Callable[[Step], None] | None = None,
+        hear: Callable[[Wave, int], None] | None = None,
     ) -> tuple[Wave, Recipe]:
         """Render one request: [samples] mono at the layout's rate, and its recipe.
 
-        A dead child is replaced first.
+        A dead child is replaced first. `hear` is given the next samples as they are made, before effects of plugins,
+        and how many there will be; it must not raise.
 
         Raises:
             Interrupted: the child died while at it.
@@ -201,12 +209,19 @@ class Worker:
         if not self.alive:
             self.start()
         layout = self._ready.layout
-        memory = SharedMemory(create=True, size=4 * layout.samples(layout.max_seconds))
+        room = SAMPLE_BYTES * layout.samples(layout.max_seconds)
+        memory = SharedMemory(create=True, size=2 * room if hear else room)
+
+        def heard(piece: Piece) -> None:
+            assert hear is not None
+            at = room + SAMPLE_BYTES * piece.first
+            hear(np.ndarray(piece.samples, np.float32, memory.buf, at).copy(), piece.total)
+
         try:
             while self._reloads:
                 self._send(Reload(self._reloads.pop(0)))
-            self._send(Work(job, task, request.model_dump(), memory.name))
-            outcome = self._outcome(progress)
+            self._send(Work(job, task, request.model_dump(), memory.name, hear is not None))
+            outcome = self._outcome(progress, heard)
             if isinstance(outcome, Failed):
                 raise _error(outcome)
             assert isinstance(outcome, Finished)
@@ -240,14 +255,19 @@ class Worker:
             except OSError as error:
                 raise self._interrupted() from error
 
-    def _outcome(self, progress: Callable[[Step], None] | None) -> object:
-        """The next message that is neither a step, nor a line of the log, nor about plugins."""
+    def _outcome(
+        self, progress: Callable[[Step], None] | None = None, heard: Callable[[Piece], None] | None = None
+    ) -> object:
+        """The next message that is neither a step, nor a piece, nor a line of the log, nor about plugins."""
         while True:
             message = self._receive()
             if isinstance(message, Inside):
                 self._inside, self._entered = message, time.monotonic()
             elif isinstance(message, Logged):
                 logging.getLogger(message.name).log(message.level, "%s", message.text)
+            elif isinstance(message, Piece):
+                assert heard is not None
+                heard(message)
             elif not isinstance(message, Step):
                 return message
             elif progress:
@@ -286,7 +306,7 @@ class Worker:
         return Interrupted(f"the inference worker ended before the sound was finished: {ended}; send it again.")
 
 
-def serve(pipe: Connection, open_synthesizer: Callable[[], Synthesizer], plugins: PluginSource) -> None:
+def serve(pipe: Connection, open_synthesizer: Callable[[], StreamingSynthesizer], plugins: PluginSource) -> None:
     """Life of the child: load, then render one request after the other until the host is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the host decides.
     if hasattr(os, "nice"):
@@ -314,7 +334,9 @@ def serve(pipe: Connection, open_synthesizer: Callable[[], Synthesizer], plugins
                 task = registry.task(work.task)
                 request = task.parse(work.request)
                 guard, effects = Guard(registry.owners, line.enter), registry.effects.values()
-                wave, recipe = render(task, request, synthesizer, _Reporter(line, pipe, work.job), effects, guard)
+                reporter = _Reporter(line, pipe, work.job)
+                maker = Aloud(synthesizer, work.memory, reporter.tell) if work.aloud else synthesizer
+                wave, recipe = render(task, request, maker, reporter, effects, guard)
                 line.send(Finished(_deliver(wave, work.memory), recipe))
             except Exception as error:
                 line.send(_failed(error))
@@ -357,8 +379,11 @@ class _Reporter:
         self._job = job
 
     def __call__(self, progress: Progress) -> None:
+        self.tell(Step(progress.stage, progress.step, progress.steps))
+
+    def tell(self, message: Step | Piece) -> None:
         try:
-            self._line.send(Step(progress.stage, progress.step, progress.steps))
+            self._line.send(message)
             heard = [self._pipe.recv() for _ in iter(self._pipe.poll, False)]
         except (EOFError, OSError) as error:
             raise SystemExit from error  # The host is gone.
@@ -369,7 +394,7 @@ class _Reporter:
 def _deliver(wave: Wave, memory_name: str) -> int:
     memory = SharedMemory(memory_name)
     try:
-        if 4 * len(wave) > memory.size:
+        if SAMPLE_BYTES * len(wave) > memory.size:
             raise TooLarge(f"the sound has {len(wave)} samples, more than the longest the model makes; report this.")
         np.ndarray(len(wave), np.float32, memory.buf)[:] = wave
         return len(wave)

@@ -95,8 +95,12 @@ class Synthesizer:
         seed: int,
         sampling: Sampling | None = None,
         progress: Callable[[Progress], None] | None = None,
+        piece: Callable[[Wave], None] | None = None,
     ) -> Wave:
         """Make the sound: [samples] at the layout's rate, for a cloned voice with the reference still in front.
+
+        `piece` is given what `stream` yields, before the sound is decoded once more, whole: so its samples are those
+        that it has without.
 
         `sampling` is by default the bundle's. The noise is
         `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat
@@ -109,7 +113,11 @@ class Synthesizer:
         latent = self.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
         if progress:
             progress(Progress("decoding", 0, 1))
-        return self.decode(latent, self.layout.samples(conditioning.seconds))
+        samples = self.layout.samples(conditioning.seconds)
+        if piece:
+            for made in self.pieces(latent, samples):
+                piece(made)
+        return self.decode(latent, samples)
 
     def decode(self, latent: Latent, samples: int) -> Wave:
         """The wave [samples] of a latent [1, C, T], scaled to a peak of 0.99 if it would pass full scale."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from unison_engine.audio.null import LOOPBACK, NullDevice
-from unison_engine.engine import Synthesizer
+from unison_engine.engine import StreamingSynthesizer
 from unison_engine.host.server import Server
 from unison_engine.host.worker import PLUGIN_SECONDS
 from unison_engine.registry import PluginSource
@@ -28,7 +28,7 @@ class LiveHost:
 
     def __init__(
         self,
-        open_synthesizer: Callable[[], Synthesizer],
+        open_synthesizer: Callable[[], StreamingSynthesizer],
         folder: Path,
         host: str = "127.0.0.1",
         token: str | None = None,

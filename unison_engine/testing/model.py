@@ -33,12 +33,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class NoiseSynthesizer:
-    """A `Synthesizer`. Every step halves the noise; `step_seconds` is how long one takes.
+    """A `StreamingSynthesizer`. Every step halves the noise; `step_seconds` is how long one takes.
+
+    Of a sound that is streamed a piece is half a second; `piece_seconds` is how long each takes.
 
     The frequency of the tone, from 100 to 1099 Hz, is made from the prompt; a source is heard as it is.
     """
 
     step_seconds: float = 0.0
+    piece_seconds: float = 0.0
     layout: LatentLayout = LAYOUT
     bundle: BundleIdentity = IDENTITY
     backend: str = "noise"
@@ -50,8 +53,9 @@ class NoiseSynthesizer:
         seed: int,
         sampling: Sampling,
         progress: Callable[[Any], None] | None = None,
+        piece: Callable[[NDArray[np.float32]], None] | None = None,
     ) -> NDArray[np.float32]:
-        """See `Synthesizer.run`."""
+        """See `StreamingSynthesizer.run`."""
         samples = self.layout.samples(conditioning.seconds)
         frequency = 100 + zlib.crc32(conditioning.prompt.encode()) % 1000
         tone = 0.1 * np.sin(2 * np.pi * frequency * np.arange(samples) / RATE)
@@ -65,7 +69,12 @@ class NoiseSynthesizer:
             noise *= 0.5
             tell(Progress("sampling", step, sampling.steps))
         tell(Progress("decoding", 0, 1))
-        return (tone + noise).astype(np.float32)
+        wave = (tone + noise).astype(np.float32)
+        if piece:
+            for start in range(0, samples, RATE // 2):
+                time.sleep(self.piece_seconds)
+                piece(wave[start : start + RATE // 2])
+        return wave
 
 
 def open_fast() -> NoiseSynthesizer:
