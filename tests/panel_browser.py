@@ -65,6 +65,11 @@ def draw_region(page: Page, start: float, end: float) -> None:
     page.mouse.up()
 
 
+def shown_level(meter: str) -> str:
+    """The expression of what a meter shows, in dBFS; -60 is its least."""
+    return f"Number(document.querySelector('[role=meter][aria-label=\"{meter}\"]').ariaValueNow)"
+
+
 def until(page: Page, script: str) -> None:
     """Wait for an expression to be true. Playwright's own way compiles it in the page, which its policy forbids."""
     deadline = time.monotonic() + PATIENCE / 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.panel.conftest import Make
-from tests.panel_browser import choose_take, choose_task, in_chromium, share_of_ink, until
+from tests.panel_browser import choose_take, choose_task, in_chromium, share_of_ink, shown_level, until
 from unison_engine.client import connect
 from unison_engine.testing import LiveHost, OscClient
 
@@ -27,7 +27,7 @@ def test_a_prompt_becomes_a_sound_that_is_seen_and_heard(page: Page, host: LiveH
     expect(page.locator("#queue")).to_be_hidden()
     # It is heard when it is ready: the clock goes on, and the meter shows a level.
     until(page, "parseFloat(document.querySelector('.clock').textContent) > 0.2")
-    until(page, "Number(document.querySelector('#meter').ariaValueNow) > -40")
+    until(page, f"{shown_level('Level in this browser')} > -40")
     expect(page.locator(".view.loading")).to_have_count(0)
     assert 0.02 < share_of_ink(page.locator(".view .wave")) < 0.98
     assert share_of_ink(page.locator(".view .spectrum")) > 0.1
