@@ -84,7 +84,7 @@ def test_axe_finds_nothing_serious(
     check("at rest")
     for name in load_registry().tasks:
         choose_task(page, name)
-        page.locator("summary").click()
+        page.locator("#compose summary").click()
         check(name)
     page.locator("h1").click()
     page.keyboard.press("?")

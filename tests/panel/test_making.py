@@ -16,7 +16,7 @@ def test_a_prompt_becomes_a_sound_that_is_seen_and_heard(page: Page, host: LiveH
     page.keyboard.press("n")
     page.keyboard.type("heavy rain on a tin roof")
     page.fill("[name=seconds]", "2")
-    page.locator("summary").click()
+    page.locator("#compose summary").click()
     page.fill("[name=steps]", "40")
     page.keyboard.press("Control+Enter")
     row = page.locator("#queue li.running")
@@ -59,7 +59,7 @@ def test_what_is_refused_is_told_beside_the_form(page: Page) -> None:
 
 
 def test_jobs_are_cancelled_running_or_waiting(page: Page, host: LiveHost) -> None:
-    page.locator("summary").click()
+    page.locator("#compose summary").click()
     page.fill("[name=steps]", "1000")
     for words in ("never heard", "never begun"):
         page.fill("[name=prompt]", words)

@@ -40,7 +40,9 @@ def test_what_limits_the_output_is_told(page: Page, host: LiveHost, make: Make) 
     expect(page.locator(".limiter")).to_be_empty()
 
 
-def test_another_device_is_opened(page: Page, host: LiveHost) -> None:
+def test_another_device_is_opened(page: Page, host: LiveHost, make: Make) -> None:
+    choose_take(page, make("a calm sea"))
+    page.locator("h1").click()
     page.keyboard.press("d")
     dialog = page.get_by_role("dialog", name="Sound device")
     expect(dialog.get_by_role("radio", name="loopback")).to_be_checked()

@@ -31,9 +31,10 @@ export class DeviceChoice {
     this.#node ??= await unison.describe(OPEN);
     const { name, ...options } = this.#node.ARGUMENTS;
     this.#options.replaceChildren(...Object.entries(options).map(([key, node]) => field(key, node, node.DEFAULT, { form: "device" })));
-    this.#told.textContent = "";
+    this.#list.replaceChildren();
     this.#dialog.showModal();
     await this.#do(() => {});
+    this.#list.querySelector(":checked")?.focus();
   }
 
   async #do(work) {
@@ -56,9 +57,9 @@ export class DeviceChoice {
 
   async #fill() {
     const [devices, status] = await Promise.all([this.#unison.list("/unison/device/list"), this.#unison.call("/unison/device/status")]);
-    const wanted = status.at(-1);
+    const chosen = this.#list.querySelector(":checked")?.value ?? status.at(-1); // Or what was asked for last.
     this.#list.replaceChildren(...devices.map(([, name, api, ins, outs, rate, latency]) => {
-      const input = h("input", { type: "radio", name: "name", value: name, required: true, checked: name === wanted });
+      const input = h("input", { type: "radio", name: "name", value: name, required: true, checked: name === chosen });
       const facts = [api, `${outs} out, ${ins} in`, `${rate / 1000} kHz`, latency ? `${latency.toFixed(1)} ms` : null].filter(Boolean);
       return h("label", {}, input, h("span", { class: "words" }, name), h("span", { class: "facts" }, facts.map((fact) => h("span", {}, fact))));
     }));
