@@ -82,6 +82,13 @@ def test_axe_finds_nothing_serious(
         assert [one for one in told if one[1] in ("serious", "critical")] == [], (what, json.dumps(told))
 
     check("at rest")
+    page.get_by_role("button", name="Keep its voice").click()
+    page.get_by_label("Its words").fill("A wave.")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type("wave")
+    page.keyboard.press("Enter")
+    expect(page.locator("#voices li").first).to_be_visible()
+    check("voices")
     for name in load_registry().tasks:
         choose_task(page, name)
         page.locator("#compose summary").click()
@@ -90,4 +97,9 @@ def test_axe_finds_nothing_serious(
     page.keyboard.press("?")
     expect(page.locator("#shortcuts")).to_be_visible()
     check("shortcuts")
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    expect(page.get_by_role("radio", name="loopback")).to_be_visible()
+    page.locator("#device summary").click()
+    check("device")
     page.close()

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.panel.bell_tower import TASK as STRANGER
 from tests.panel_browser import choose_task, in_chromium
+from unison_engine.client import connect
 from unison_engine.registry import load_registry
 from unison_engine.schema import parameters
 from unison_engine.testing import LiveHost
@@ -49,3 +50,14 @@ def test_a_task_of_a_stranger_makes_a_sound_from_its_own_fields(page: Page, host
     expect(page.locator("#take h2")).to_have_text("a cracked bell")
     (take,) = host.library.search(task=STRANGER.name)
     assert take.recipe.request["hour"] == 3 and take.recipe.request["echo"] is True and take.seconds == 3.0
+
+
+def test_forms_come_and_go_with_their_plugins(page: Page, host: LiveHost) -> None:
+    tab = page.locator(f"label:has(input[value={STRANGER.name}])")
+    expect(tab).to_be_visible()
+    with connect(f"tcp://127.0.0.1:{host.port}") as unison:
+        unison.call("/unison/plugin/disable", "bells", "It rings.")
+        expect(tab).to_have_count(0)
+        unison.call("/unison/plugin/enable", "bells")
+    choose_task(page, STRANGER.name)
+    expect(page.get_by_label("Hour")).to_be_visible()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from playwright.sync_api import Page, expect
 
 from tests.panel.conftest import Make
@@ -83,4 +86,16 @@ def test_jobs_of_other_programs_are_shown_and_can_be_cancelled(page: Page, host:
         expect(page.locator("#queue li.running")).to_contain_text("A sound from a caption.")
         page.locator("#queue li").get_by_role("button").click()
         other.until("/unison/cancelled")
+    expect(page.locator("#queue")).to_be_hidden()
+
+
+def test_what_failed_for_another_program_is_told(page: Page, host: LiveHost) -> None:
+    with OscClient(host.port) as other:
+        other.ask("/unison/run/text_to_audio", 1, "first", 1.0, "steps", 1000, reply="/unison/ack")
+        expect(page.locator("#queue li.running")).to_be_visible()
+        pid = host.server.worker.pid
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        other.until("/unison/fail")
+    expect(page.locator("#note")).to_contain_text("failed: interrupted")
     expect(page.locator("#queue")).to_be_hidden()

@@ -56,6 +56,7 @@ library.addEventListener("play", ({ detail: take }) => player.play(take, 0));
 detail.addEventListener("select", ({ detail: take }) => library.select(take));
 detail.addEventListener("act", ({ detail: asked }) => act(asked));
 queue.addEventListener("done", () => detail.refresh());
+queue.addEventListener("failed", ({ detail: { words: called, code } }) => note(`${called} It failed: ${code.replaceAll("_", " ")}.`));
 bar.addEventListener("device", () => unison && devices.show(unison));
 bar.addEventListener("name", ({ detail: device }) => detail.places(device, localStorage.getItem(PLACE) ?? "browser"));
 bar.addEventListener("take", ({ detail: asked }) => capture(asked));
