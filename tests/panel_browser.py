@@ -46,10 +46,12 @@ def open_panel(browser: Browser, port: int, faults: list[str], **options: object
 
 
 def choose_task(page: Page, name: str) -> None:
+    """Show the form of a task."""
     page.locator(f"label:has(input[value={name}])").click()
 
 
 def choose_take(page: Page, take: Take) -> None:
+    """Show a take of the list, drawn whole."""
     page.locator(f'[data-take="{take.id}"]').click()
     expect(page.locator("#take .drag")).to_have_text(f"{take.id}.wav")
     expect(page.locator(".view.loading")).to_have_count(0)

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.panel.conftest import Make
 from tests.panel_browser import choose_take, choose_task, in_chromium, share_of_ink, shown_level, until
 from unison_engine.client import connect
+from unison_engine.host.delivery import EXPORTS
 from unison_engine.testing import LiveHost, OscClient
 
 pytestmark = in_chromium
@@ -37,6 +38,7 @@ def test_a_prompt_becomes_a_sound_that_is_seen_and_heard(page: Page, host: LiveH
     expect(page.locator("#rows [aria-selected=true]")).to_contain_text("heavy rain")
     take = host.library.search("tin roof")[-1]
     assert take.seconds == 2.0 and take.recipe.steps == 40
+    assert not (host.library.folder / EXPORTS).exists()  # A copy was not asked for.
 
 
 def test_words_are_changed_with_the_seed_kept(page: Page, host: LiveHost, make: Make) -> None:

@@ -53,7 +53,7 @@ function choice(shared, node, value, offer) {
   const option = (one, told = plain(one)) => h("option", { value: one, selected: one === value }, told);
   const fill = () => {
     const named = node.MEANING === "voice" ? (offer.voices?.() ?? []) : [];
-    const described = node.RANGE.VALS.filter((one) => one !== "").map((one) => option(one));
+    const described = node.RANGE.VALS.map((one) => option(one, plain(one) || "–"));
     select.replaceChildren(...described, ...(named.length ? [h("optgroup", { label: "Named voices" }, named.map(([one]) => option(one, one)))] : []));
   };
   fill();
