@@ -37,7 +37,8 @@ export class Composer extends EventTarget {
     const known = Object.keys(tasks);
     this.#tabs.replaceChildren(...known.map((name) => this.#tab(name)));
     this.#root.replaceChildren(this.#tabs, this.#form);
-    this.choose(known.includes(this.#task) ? this.#task : known.includes("text_to_audio") ? "text_to_audio" : known[0]);
+    if (known.includes(this.#task)) this.choose(this.#task, {}, this.#base);
+    else this.choose(known.includes("text_to_audio") ? "text_to_audio" : known[0]);
   }
 
   /** Names of the tasks. */
