@@ -25,7 +25,7 @@ peers: .venv/ready
 # The panel in Chromium: apt-get install chromium nodejs npm. What is missing is skipped, with the reason.
 panel-test: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
-	$(RUN) pytest -rs -m "slow or not slow" tests/test_panel.py tests/test_panel_pages.py tests/test_client.py tests/test_client_javascript.py
+	$(RUN) pytest -rs -m "slow or not slow" tests/panel tests/test_panel_pages.py tests/test_client.py tests/test_client_javascript.py
 
 # Clients at the desk, as far as their programs are installed: apt-get install --no-install-recommends
 # supercollider-language puredata-core mono-mcs mono-runtime libmono-system-core4.0-cil godot3-server lua5.4 ardour xvfb xdotool.

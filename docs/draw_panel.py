@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.panel_browser import open_browser, open_panel
+from tests.panel_browser import choose_task, draw_region, open_browser, open_panel, shown_level, until
 from unison_engine.cli import _open_bundle
 from unison_engine.client import connect
 from unison_engine.testing import LiveHost
@@ -29,13 +29,16 @@ def main() -> None:
         make_sounds(host.port)
         page = open_panel(browser, host.port, [], viewport={"width": 1440, "height": 1160})
         choose(page, "heavy rain on a tin roof")
-        draw_region(page)
+        draw_region(page, 0.2, 0.36)
+        play_at_engine(page)
         keep(page, "panel")
-        page.locator("label:has(input[value=timeline])").click()
+        choose_task(page, "timeline")
         keep(page, "panel-timeline", height=620)
         dark = {"color_scheme": "dark", "viewport": {"width": 820, "height": 1180}, "has_touch": True}
         page = open_panel(browser, host.port, [], **dark)
         choose(page, "Add a church bell.")
+        page.locator("#voices summary").click()
+        play_at_engine(page)
         keep(page, "panel-tablet")
 
 
@@ -46,7 +49,8 @@ def make_sounds(port: int) -> None:
         unison.vary(rain.id, 3)
         bell = unison.run("scene_edit", source=rain.id, instruction="Add a church bell.", seed=3)
         unison.run("scene_edit", source=bell.id, instruction="Remove the sound of the rain.", seed=3)
-        unison.run("text_to_speech", text="Attention please, the train is late.", voice="female", seed=5)
+        line = unison.run("text_to_speech", text="Attention please, the train is late.", voice="female", seed=5)
+        unison.call("/unison/voice/create", "Station", line.id)
         unison.run("speech_and_sound", text="Good evening.", voice="male", background="fire", seconds=4, seed=5)
         unison.run("timeline", events="0.0-2.0 footsteps on gravel; 2.5-3.5 a door slams", seconds=4, seed=9)
         unison.run("text_to_audio", prompt="footsteps on gravel, then a door slams", seconds=4, seed=4)
@@ -59,14 +63,12 @@ def choose(page: Page, words: str) -> None:
     page.wait_for_timeout(1500)  # Variations draw themselves one by one, and nothing tells that the last is done.
 
 
-def draw_region(page: Page) -> None:
-    """Choose a part of the sound."""
-    box = page.locator(".view").bounding_box()
-    assert box
-    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 50)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.36 * box["width"], box["y"] + 50, steps=4)
-    page.mouse.up()
+def play_at_engine(page: Page) -> None:
+    """Play the chosen take at the device, until its level is seen."""
+    page.get_by_label("Heard in").select_option("engine")
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, f"{shown_level('Level that the engine plays')} > -30")
+    page.wait_for_timeout(300)
 
 
 def keep(page: Page, name: str, height: int | None = None) -> None:

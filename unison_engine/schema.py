@@ -41,6 +41,11 @@ class IsEvents:
     """Marks a field whose text places sounds in time: `0.0-2.0 footsteps; 2.5-3.5 a door`."""
 
 
+@dataclass(frozen=True)
+class IsVoice:
+    """Marks a field that describes who speaks; the name of a voice may stand there, and the line is cloned."""
+
+
 class Schema(BaseModel):
     """Base of what takes arguments. Unknown names are refused, and so are numbers that are not finite."""
 
@@ -93,6 +98,7 @@ class Parameter:
         choices: the only values allowed, or empty.
         recording: the text names a recording.
         events: the text places sounds in time.
+        voice: the text tells who speaks.
     """
 
     name: str
@@ -107,11 +113,13 @@ class Parameter:
     choices: tuple[str, ...]
     recording: bool
     events: bool
+    voice: bool
 
     @property
     def meaning(self) -> str:
-        """What a form should offer in place of a plain field: `flag`, `recording`, `events`, or nothing special."""
-        return "flag" if self.kind is bool else "recording" if self.recording else "events" if self.events else ""
+        """What a form should offer in place of a plain field; empty for nothing special."""
+        told = {"flag": self.kind is bool, "recording": self.recording, "events": self.events, "voice": self.voice}
+        return next((meaning for meaning, true in told.items() if true), "")
 
     @property
     def tag(self) -> str:
@@ -162,6 +170,7 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
         choices=choices,
         recording=any(isinstance(mark, IsRecording) for mark in metadata),
         events=any(isinstance(mark, IsEvents) for mark in metadata),
+        voice=any(isinstance(mark, IsVoice) for mark in metadata),
     )
 
 

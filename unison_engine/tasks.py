@@ -19,10 +19,22 @@ from unison_engine.audio import Wave, read_audio
 from unison_engine.conditioning import Conditioning
 from unison_engine.errors import UnknownAsset
 from unison_engine.layout import LatentLayout
-from unison_engine.schema import Fixed, IsEvents, IsRecording, Schema, Unit
+from unison_engine.schema import Fixed, IsEvents, IsRecording, IsVoice, Schema, Unit
 
 # What the author of a task needs, from one place.
-__all__ = ["Fixed", "IsEvents", "Moment", "Recording", "Request", "Seconds", "Task", "TaskContext", "Text", "Unit"]
+__all__ = [
+    "Fixed",
+    "IsEvents",
+    "IsVoice",
+    "Moment",
+    "Recording",
+    "Request",
+    "Seconds",
+    "Task",
+    "TaskContext",
+    "Text",
+    "Unit",
+]
 
 MAX_SEED = 2**31 - 1  # OSC carries a seed as int32.
 MAX_NAME_BYTES = 100  # A reply over UDP carries the name of a take twice.

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unison_engine import conditioning
 from unison_engine.conditioning import Conditioning
-from unison_engine.tasks import Fixed, Moment, Request, Seconds, Task, TaskContext, Text
+from unison_engine.tasks import Fixed, IsVoice, Moment, Request, Seconds, Task, TaskContext, Text
 from unison_plugins.voices import Voice, spoken_seconds
 
 
@@ -16,7 +16,7 @@ class TextToSpeech(Request):
     """Request of `text_to_speech`."""
 
     text: Annotated[Text, Field(description="The words to say."), Fixed()]
-    voice: Annotated[Voice, Field(description="Who says them."), Fixed()] = "female"
+    voice: Annotated[Voice, Field(description="Who says them."), Fixed(), IsVoice()] = "female"
     seconds: Annotated[Seconds | None, Field(description="Length; by the length of the text when left out.")] = None
     start: Annotated[Moment, Field(description="When the line begins.")] = 0.0
 

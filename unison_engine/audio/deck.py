@@ -17,6 +17,7 @@ from unison_engine.audio import resample
 from unison_engine.audio.capture import CaptureRing
 from unison_engine.audio.device import Device, Feed
 from unison_engine.audio.events import DeviceEvent, Ends, Event, PlaybackEvent, Xruns
+from unison_engine.audio.levels import Meter
 from unison_engine.audio.mixer import Mixer, Turn
 from unison_engine.audio.playback import Manner, Playback, Standing
 from unison_engine.audio.sound import Sound
@@ -35,12 +36,15 @@ class Deck:
     Attributes:
         device: what is open.
         tell: is called with every event, from any thread; it must not use the deck.
+        output_meter: of what goes out, as it is mixed, behind the limiter.
+        input_meter: of what comes in.
     """
 
     def __init__(self, device: Device) -> None:
         """Use a device that is open and not yet started."""
         self.device = device
         self.tell: Callable[[Event], None] = lambda event: None
+        self.output_meter, self.input_meter = Meter(), Meter()
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._playbacks: dict[int, Playback] = {}
@@ -285,6 +289,7 @@ class Deck:
                 self._reckon()
             events = self._ends.until(self._mixer.position)
             block, turns = self._mixer.render(count)
+            self.output_meter.add(block, self._mixer.limiter.reduction)
             events += [event for turn in turns if (event := self._turned(turn))]
             events += self._new_xruns()
         for event in events:
@@ -294,6 +299,7 @@ class Deck:
     def _capture(self, block: Block) -> None:
         with self._lock:
             self._ring.write(block)
+            self.input_meter.add(block)
 
     def _reckon(self) -> None:
         """Frames are heard at other times than it seemed: what has yet to begin begins at another frame."""

@@ -21,11 +21,13 @@ class Limiter:
 
     Attributes:
         delay: frames between what comes in and what goes out.
+        reduction: dB that it took away at most, of the frames it gave last.
     """
 
     def __init__(self, rate: float, channels: int) -> None:
         """Begin with silence."""
         self.delay = round(_AHEAD_SECONDS * rate)
+        self.reduction = 0.0
         self._release = _RELEASE_DB_PER_SECOND / rate
         self._waiting = np.zeros((self.delay, channels), np.float32)
         self._needed = np.zeros(self.delay)  # dB, of the frames that wait.
@@ -37,6 +39,7 @@ class Limiter:
         out, self._waiting = line[: len(block)], line[len(block) :]
         peaks = np.abs(block).max(axis=1, initial=0.0)
         if peaks.max(initial=0.0) <= CEILING and not self._needed.any() and not self._held.any():
+            self.reduction = 0.0
             return out
         needed = np.concatenate([self._needed, 20 * np.log10(np.maximum(peaks / CEILING, 1.0))])
         widest = sliding_window_view(needed, self.delay + 1).max(axis=1)
@@ -45,5 +48,6 @@ class Limiter:
         held = np.concatenate([self._held, held])
         attenuation = sliding_window_view(held, self.delay).mean(axis=1)[1:]
         self._needed, self._held = needed[-self.delay :], held[-self.delay :]
+        self.reduction = float(attenuation.max(initial=0.0))
         limited = out * (10 ** (-attenuation / 20))[:, None]
         return np.asarray(np.clip(limited, -1.0, 1.0), np.float32)

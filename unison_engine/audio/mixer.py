@@ -31,6 +31,7 @@ class Mixer:
         position: the frame that `render` gives next.
         master: gain of the sum.
         voices: what plays, or waits to.
+        limiter: what the sum goes through.
     """
 
     def __init__(self, rate: float, channels: int, position: int = 0) -> None:
@@ -40,12 +41,12 @@ class Mixer:
         self.position = position
         self.master = Ramp(1.0, self.frames(RAMP_SECONDS))
         self.voices: list[Voice] = []
-        self._limiter = Limiter(rate, channels)
+        self.limiter = Limiter(rate, channels)
 
     @property
     def earliest(self) -> int:
         """The first frame at which a new voice can begin: what the limiter looks ahead to is mixed already."""
-        return self.position + self._limiter.delay
+        return self.position + self.limiter.delay
 
     def frames(self, seconds: float) -> int:
         """A length in frames."""
@@ -98,4 +99,4 @@ class Mixer:
                 turns.append(Turn(voice, "ended", first + begins))
                 self.voices.remove(voice)
         self.position += count
-        return self._limiter.process(mixed * self.master.next(count)), turns
+        return self.limiter.process(mixed * self.master.next(count)), turns

@@ -12,7 +12,7 @@ from unison_engine.host.peers import Peer, UdpPeer
 
 LEASE_SECONDS = 600.0
 MAX_CLIENTS = 64
-TOPICS = frozenset({"asset", "device", "job", "log", "play", "transport", "xrun"})
+TOPICS = frozenset({"asset", "device", "job", "log", "meter", "play", "transport", "xrun"})
 
 
 @dataclass
@@ -121,6 +121,10 @@ class ClientBook:
     def ignore(self, address: str, peer: Peer) -> None:
         """It does no longer."""
         self._listeners.get(address, set()).discard(peer)
+
+    def wanted(self, address: str, topic: str) -> bool:
+        """Whether anybody would be told what is published there."""
+        return bool(self._listeners.get(address) or self.subscribers(topic))
 
     def publish(self, message: Message, topic: str = "") -> None:
         """Send an event to all who asked for its topic or listen to its address."""

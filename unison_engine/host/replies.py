@@ -51,6 +51,12 @@ EVENTS = (
     Sent("/unison/event/asset", "s asset, s state", "To who wants `asset`: a take was added, removed or renamed."),
     Sent("/unison/event/device", "s state, s name", "To who wants `device`: a device was opened, lost or closed."),
     Sent("/unison/event/job", "s job, s task, s state", "To who wants `job`: a job is in another state."),
+    Sent(
+        "/unison/event/meter",
+        "f out_peak, f out_rms, f in_peak, f in_rms, f reduction_db",
+        "To who wants `meter`, about 20 times a second: dBFS since the last, of the loudest channel that goes out and "
+        "that came in (-120 for silence), and what the limiter took away.",
+    ),
     Sent("/unison/event/play", "i playback, s asset, s state", "To who wants `play`: a playback has started or ended."),
     Sent(
         "/unison/event/transport",

@@ -24,6 +24,7 @@ from unison_engine.host.context import Host
 from unison_engine.host.endpoints import Endpoints
 from unison_engine.host.job_nodes import JobNodes
 from unison_engine.host.jobs import Job, State
+from unison_engine.host.meters import Meters
 from unison_engine.host.metrics import Metrics
 from unison_engine.host.namespace import Namespace, command_node, event_node
 from unison_engine.host.osc import Message, shorten
@@ -122,9 +123,10 @@ class Server:
         web = Web(self.router, clients, namespace, pages, None if is_loopback(host) else token)
         self._endpoints = Endpoints(self.router, web, host, port, token)
         self._clients = clients
+        self._meters = Meters(self.deck, clients)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._log_events: LogEvents | None = None
-        self._jobs: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def address(self) -> tuple[str, int]:
@@ -154,18 +156,18 @@ class Server:
         except BaseException:
             await self._close()
             raise
-        self._jobs = asyncio.create_task(self._scheduler.run())
+        self._tasks = [asyncio.create_task(self._scheduler.run()), asyncio.create_task(self._meters.run())]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Fail what is unfinished, tell its owners, and let everything go."""
-        assert self._jobs is not None
-        self._jobs.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._scheduler.stop()
         await self._close()
-        await asyncio.gather(self._jobs, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _plugins_changed(self, fresh: str) -> None:
         before = self.space.commands

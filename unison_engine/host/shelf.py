@@ -136,16 +136,11 @@ class Shelf:
                 arguments[parameter.name] = voice.reference
                 if any(other.name == "transcript" for other in known):
                     arguments.setdefault("transcript", voice.transcript)
-            elif parameter.name == "voice" and voice.name not in parameter.choices and self._clones(task):
+            elif parameter.voice and voice.name not in parameter.choices and _CLONE in self._registry().tasks:
                 taken = {other.name for other in parameters(self._registry().task(_CLONE).request)}
                 arguments = {name: value for name, value in arguments.items() if name in taken}
                 return self.cast(self._registry().task(_CLONE), {**arguments, "reference": voice.name})
         return task, arguments
-
-    def _clones(self, task: Task[Any]) -> bool:
-        """Whether a line of this task can be cloned instead: it has words, and nothing behind them."""
-        names = {parameter.name for parameter in parameters(task.request)}
-        return _CLONE in self._registry().tasks and "text" in names and "background" not in names
 
 
 def _words(take: Take) -> str:

@@ -2,14 +2,18 @@
 
 import { Composer } from "./compose.js";
 import { Detail } from "./detail.js";
+import { DeviceChoice } from "./device.js";
 import { byId, h } from "./dom.js";
 import { Library } from "./library.js";
 import { EngineOutlet } from "./outlet.js";
 import { Player } from "./player.js";
 import { Queue } from "./queue.js";
-import { connect, UnisonError } from "./unison.js";
+import { SoundBar } from "./soundbar.js";
+import { connect, float, UnisonError } from "./unison.js";
+import { Voices } from "./voices.js";
 
 const PLACE = "unison-place"; // Where sounds were heard last.
+const RUN = "/unison/run/"; // Where tasks are.
 const AGAIN = 2000; // Milliseconds between tries to reach an engine that went away.
 const SHORTCUTS = {
   "Ctrl ↵": "Make the sound",
@@ -23,24 +27,46 @@ const SHORTCUTS = {
   V: "Four variations",
   E: "Change the words, with the same seed",
   X: "Cancel the first job",
+  C: "Keep what came in last as a take",
+  D: "Choose the sound device",
   "← →": "On the time axis: move a sound; with Shift its end, with Alt its start",
 };
 
 let unison = null;
 let outlet = null;
 const player = new Player();
-const composer = new Composer(byId("compose"), () => library.known());
+const voices = new Voices();
+const composer = new Composer(byId("compose"), {
+  voices: () => voices.known,
+  recordings: () => [...voices.known.map(([name, , said]) => [name, `Voice: ${said}`]), ...library.known().map((take) => [take.id, words(take)])],
+});
 const words = (take) => composer.words(take);
 const library = new Library(words);
 const queue = new Queue(byId("queue"));
 const detail = new Detail(byId("take"), player, words, () => composer.onRecordings);
+const bar = new SoundBar(byId("sound"), player);
+const devices = new DeviceChoice();
 
 composer.addEventListener("make", ({ detail: asked }) => make(asked));
-library.addEventListener("select", ({ detail: take }) => detail.show(take));
+library.addEventListener("select", ({ detail: take }) => {
+  voices.propose(take, words(take));
+  detail.show(take);
+});
 library.addEventListener("play", ({ detail: take }) => player.play(take, 0));
 detail.addEventListener("select", ({ detail: take }) => library.select(take));
 detail.addEventListener("act", ({ detail: asked }) => act(asked));
 queue.addEventListener("done", () => detail.refresh());
+queue.addEventListener("failed", ({ detail: { words: called, code } }) => note(`${called} It failed: ${code.replaceAll("_", " ")}.`));
+bar.addEventListener("device", () => unison && devices.show(unison));
+bar.addEventListener("name", ({ detail: device }) => detail.places(device, localStorage.getItem(PLACE) ?? "browser"));
+bar.addEventListener("take", ({ detail: asked }) => capture(asked));
+voices.addEventListener("change", () => composer.refresh());
+voices.addEventListener("show", async ({ detail: take }) => library.select(await takeOf(take)));
+voices.addEventListener("use", ({ detail: name }) => speak(name));
+voices.addEventListener("keep", async ({ detail: { name, words: said } }) => {
+  const { take, view } = detail;
+  await voices.keep(name, view.region ? await cut(take, view.region) : take, said);
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   library.colours();
   detail.colours();
@@ -71,10 +97,28 @@ async function act({ act, take, count, task, field, region, place }) {
   } else if (act === "again") {
     composer.choose(take.recipe.task, { ...take.recipe.request, seed: take.recipe.seed }, take);
     composer.focus();
+  } else if (act === "voice") {
+    voices.propose(take, words(take), true);
   } else if (act === "vary") {
     const accepted = ({ job }) => queue.name(job, `${words(take)} (variation)`);
     await unison.vary(take.id, count, { accepted });
   }
+}
+
+async function capture({ seconds, input, use }) {
+  const [, , , , asset] = await unison.call("/unison/device/capture", [float(seconds), input]);
+  const take = await takeOf(asset);
+  await present(take, false);
+  const [task, field] = composer.onRecordings.find(([name]) => name === use) ?? [];
+  if (task) await act({ act: "use", take, task, field });
+}
+
+// A voice speaks in a task that voices speak in, or else it is cloned as a recording.
+function speak(name) {
+  const [task, field] = composer.onVoices[0] ?? composer.onRecordings.find(([one]) => one === "voice_clone") ?? [];
+  if (!task) return note("No task speaks with a voice; install unison-plugins.");
+  composer.choose(task, { [field]: name });
+  composer.focus();
 }
 
 async function takeOf(asset) {
@@ -130,24 +174,28 @@ async function open() {
     return;
   }
   unison.addEventListener("close", lost);
-  const [tree, listed] = await Promise.all([unison.describe("/unison/run"), unison.list("/unison/task/list"), library.refresh()]);
-  composer.show(Object.fromEntries(listed.map(([name]) => [name, tree.CONTENTS[name]])));
-  library.colours(); // What takes are called depends on the tasks.
+  await Promise.all([tasks(), library.refresh()]);
   await state();
   document.body.dataset.line = "open";
   await queue.watch(unison);
   unison.listen("/unison/event/job", () => state());
   unison.listen("/unison/event/asset", () => library.refresh());
-  unison.listen("/unison/event/device", () => places());
+  let later;
+  unison.addEventListener("path", ({ detail: { path } }) => {
+    if (!path.startsWith(RUN)) return; // A plugin has come, gone or changed.
+    clearTimeout(later);
+    later = setTimeout(tasks, 100);
+  });
   outlet = new EngineOutlet(unison);
-  await places();
+  await Promise.all([bar.watch(unison, composer.known), voices.watch(unison)]);
   await player.move(localStorage.getItem(PLACE) === "engine" ? outlet : null);
   if (!detail.take && library.total) await library.step(0);
 }
 
-async function places() {
-  const [device] = await unison.call("/unison/device/status");
-  detail.places(device, localStorage.getItem(PLACE) ?? "browser");
+async function tasks() {
+  const [tree, listed] = await Promise.all([unison.describe("/unison/run"), unison.list("/unison/task/list")]);
+  composer.show(Object.fromEntries(listed.map(([name]) => [name, tree.CONTENTS[name]])));
+  library.colours(); // What takes are called depends on the tasks.
 }
 
 async function state() {
@@ -175,6 +223,8 @@ const KEYS = {
   v: () => detail.take && act({ act: "vary", take: detail.take, count: 4 }),
   e: () => detail.take?.recipe.task && act({ act: "again", take: detail.take }),
   x: () => queue.cancelFirst(),
+  c: () => bar.take(),
+  d: () => unison && devices.show(unison),
   "?": () => byId("shortcuts").showModal(),
 };
 
@@ -192,5 +242,5 @@ document.addEventListener("keydown", (event) => {
 
 byId("help").addEventListener("click", KEYS["?"]);
 byId("shortcuts").querySelector("dl").append(...Object.entries(SHORTCUTS).flatMap(([keys, told]) => [h("dt", {}, ...keys.split(" ").map((key) => (key === "–" ? " – " : h("kbd", {}, key)))), h("dd", {}, told)]));
-window.addEventListener("focus", () => unison && library.refresh());
+window.addEventListener("focus", () => document.body.dataset.line === "open" && Promise.all([library.refresh(), voices.refresh()]));
 open();

@@ -1,26 +1,26 @@
 // The form of a request, made from what OSCQuery tells of the tasks: a plugin's task has a form like any other.
 
 import { h, plain } from "./dom.js";
-import { parse, Timeline } from "./timeline.js";
+import { field, valueOf } from "./fields.js";
+import { parse } from "./timeline.js";
 
 /** Event `make` (detail: {task, fields, base}): a sound is asked for; `base` is the take whose request it changes, if any. */
 export class Composer extends EventTarget {
   #root;
   #tasks = {};
-  #takes;
+  #offer;
   #task = "";
   #base = null; // The take whose request is changed.
   #form = h("form", { class: "request" });
   #tabs = h("div", { class: "tabs", role: "radiogroup", "aria-label": "Task" });
-  #known = h("datalist", { id: "known-takes" });
   #alert = h("p", { class: "wrong", role: "alert" });
   #given = new Map(); // By task and field: what was typed, kept while other tasks are looked at.
 
-  /** `takes()` gives the takes that a recording can be chosen from. */
-  constructor(root, takes) {
+  /** `offer` is as `field` wants it. */
+  constructor(root, offer) {
     super();
     this.#root = root;
-    this.#takes = takes;
+    this.#offer = offer;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#alert.textContent = "";
@@ -36,14 +36,29 @@ export class Composer extends EventTarget {
     this.#tasks = tasks;
     const known = Object.keys(tasks);
     this.#tabs.replaceChildren(...known.map((name) => this.#tab(name)));
-    this.#root.replaceChildren(this.#tabs, this.#form, this.#known);
-    this.choose(known.includes(this.#task) ? this.#task : known.includes("text_to_audio") ? "text_to_audio" : known[0]);
+    this.#root.replaceChildren(this.#tabs, this.#form);
+    if (known.includes(this.#task)) this.choose(this.#task, {}, this.#base);
+    else this.choose(known.includes("text_to_audio") ? "text_to_audio" : known[0]);
+  }
+
+  /** Names of the tasks. */
+  get known() {
+    return Object.keys(this.#tasks);
   }
 
   /** Names of the tasks that work on a recording, with the name of that field. */
   get onRecordings() {
-    const found = Object.entries(this.#tasks).map(([task, node]) => [task, recordingOf(node)]);
-    return found.filter(([, field]) => field);
+    return this.#taking("recording");
+  }
+
+  /** Names of the tasks that a named voice can speak in, with the name of that field. */
+  get onVoices() {
+    return this.#taking("voice");
+  }
+
+  /** Other voices have names now. */
+  refresh() {
+    for (const select of this.#form.querySelectorAll("select")) select.refill();
   }
 
   /** What a take is called: the first text of its request that is no recording. */
@@ -100,59 +115,20 @@ export class Composer extends EventTarget {
     return h("label", {}, input, h("span", {}, plain(name)));
   }
 
-  #field(name, field) {
-    const id = `field-${name}`;
+  #taking(meaning) {
+    const named = ({ ARGUMENTS, PAIRS }) => Object.entries({ ...ARGUMENTS, ...PAIRS }).find(([, { MEANING }]) => MEANING === meaning);
+    const found = Object.entries(this.#tasks).map(([task, node]) => [task, named(node)?.[0]]);
+    return found.filter(([, name]) => name);
+  }
+
+  #field(name, node) {
     const key = `${this.#task} ${name}`;
-    const value = this.#given.get(key) ?? field.DEFAULT;
-    const input = this.#input(name, field, value);
-    input.id = id;
-    input.setAttribute("aria-describedby", `${id}-help`);
-    const keep = () => this.#given.set(key, input.type === "checkbox" ? Number(input.checked) : input.value);
-    input.addEventListener("input", keep);
-    input.addEventListener("input", () => this.#measure());
-    const unit = field.UNIT === "time.second" ? h("span", { class: "unit" }, "s") : null;
-    const kind = field.MEANING ?? (field.RANGE?.VALS ? "choice" : field.TYPE === "s" ? "text" : "number");
-    const help = h("p", { class: "help", id: `${id}-help` }, describe(field));
-    if (kind !== "events") return h("div", { class: `field ${kind}` }, h("label", { for: id }, plain(name)), h("div", { class: "input" }, input, unit), help);
-    const timeline = new Timeline();
-    timeline.value = String(value ?? "") || timeline.value;
-    input.value = timeline.value;
-    timeline.element.addEventListener("change", () => {
-      input.value = timeline.value;
-      keep();
+    const made = field(name, node, this.#given.get(key), this.#offer);
+    made.input.addEventListener("input", () => {
+      this.#given.set(key, made.input.type === "checkbox" ? Number(made.input.checked) : made.input.value);
+      this.#measure();
     });
-    input.timeline = timeline;
-    return h("div", { class: "field events" }, h("label", { for: id }, plain(name)), input, timeline.element, help);
-  }
-
-  #input(name, field, value = "") {
-    const shared = { name, required: field.REQUIRED };
-    if (field.MEANING === "events") return h("input", { ...shared, type: "text", class: "as-text", spellcheck: "false" });
-    if (field.MEANING === "flag") return h("input", { name, type: "checkbox", checked: Boolean(value) });
-    if (field.MEANING === "recording") return this.#recording(shared, value);
-    if (field.RANGE?.VALS) {
-      const values = field.RANGE.VALS.filter((one) => one !== "");
-      return h("select", shared, values.map((one) => h("option", { value: one, selected: one === value }, plain(one))));
-    }
-    if (field.TYPE === "s" && field.REQUIRED) return h("textarea", { ...shared, rows: 1, spellcheck: true, value });
-    if (field.TYPE === "s") return h("input", { ...shared, type: "text", value: String(value) });
-    const { MIN, MAX } = field.RANGE ?? {};
-    const step = field.TYPE === "i" ? "1" : "any";
-    const placeholder = field.REQUIRED || value !== "" ? null : "auto";
-    return h("input", { ...shared, type: "number", min: text(MIN), max: text(MAX), step, value: String(value), placeholder });
-  }
-
-  #recording(shared, value) {
-    const placeholder = "a take, or drop one here";
-    const input = h("input", { ...shared, type: "text", value: String(value), list: "known-takes", placeholder, autocomplete: "off" });
-    input.addEventListener("focus", () => this.#known.replaceChildren(...this.#takes().map((take) => h("option", { value: take.id }, this.words(take)))));
-    input.addEventListener("dragover", (event) => event.preventDefault());
-    input.addEventListener("drop", (event) => {
-      event.preventDefault();
-      input.value = event.dataTransfer.getData("text/plain");
-      input.dispatchEvent(new Event("input"));
-    });
-    return input;
+    return made;
   }
 
   // The time axis is as long as the sound.
@@ -163,24 +139,11 @@ export class Composer extends EventTarget {
 
   #values() {
     const fields = {};
-    for (const [name, field] of Object.entries({ ...this.#tasks[this.#task].ARGUMENTS, ...this.#tasks[this.#task].PAIRS })) {
-      const input = this.#form.elements[name];
-      const value = field.MEANING === "flag" ? Number(input.checked) : input.value.trim();
-      if (value === "" || (!this.#base && !field.REQUIRED && value === field.DEFAULT)) continue;
-      fields[name] = field.TYPE === "s" ? value : Number(value);
+    for (const [name, node] of Object.entries({ ...this.#tasks[this.#task].ARGUMENTS, ...this.#tasks[this.#task].PAIRS })) {
+      const value = valueOf(this.#form.elements[name], node);
+      if (value === undefined || (!this.#base && !node.REQUIRED && value === node.DEFAULT)) continue;
+      fields[name] = value;
     }
     return fields;
   }
-}
-
-const text = (value) => (value === undefined ? undefined : String(value));
-
-function recordingOf(node) {
-  const fields = { ...node.ARGUMENTS, ...node.PAIRS };
-  return Object.keys(fields).find((name) => fields[name].MEANING === "recording");
-}
-
-function describe({ DESCRIPTION, RANGE, TYPE }) {
-  const { MIN, MAX } = RANGE ?? {};
-  return MIN === undefined || TYPE === "s" || RANGE.VALS ? DESCRIPTION : `${DESCRIPTION} ${MIN} to ${MAX}.`;
 }

@@ -133,6 +133,7 @@ export class Detail extends EventTarget {
       h("div", { class: "actions" },
         h("button", { onclick: () => this.#act("vary", { count: 4 }), "aria-keyshortcuts": "V" }, "Four variations ", h("kbd", {}, "V")),
         h("button", { onclick: () => this.#act("again"), "aria-keyshortcuts": "E" }, "Change the words ", h("kbd", {}, "E")),
+        h("button", { onclick: () => this.#act("voice") }, "Keep its voice"),
         this.#cut,
         h("span", { class: "use" }, "Use it for", uses)),
       h("div", { class: "relatives" }, this.#variations, this.#descent),

@@ -1,14 +1,12 @@
 // Plays takes, and measures what this browser hears of them.
 
-import { byId, level } from "./dom.js";
-
-const FLOOR = -60; // dBFS, the left end of the meter.
-const FALL = 20; // dB a second that the peak falls back.
-
 /** Address of a take's sound; it answers ranges. */
 export const soundOf = (take) => `/takes/${encodeURIComponent(take.id)}/sound.wav`;
 
-/** Plays one take at a time. Event `change`: another take, begun, or ended. Event `frame`: the position moved. */
+/**
+ * Plays one take at a time. Event `change`: another take, begun, or ended. Event `frame`: the position moved.
+ * Event `level` (detail: {peak, rms} in dBFS): how loud it is in this browser.
+ */
 export class Player extends EventTarget {
   take = null;
   region = null; // [start, end] in seconds, of which no more is played.
@@ -17,8 +15,6 @@ export class Player extends EventTarget {
   #audio = this.#browser;
   #context = null;
   #analyser = null;
-  #peak = FLOOR;
-  #then = 0;
   #ticking = false;
 
   constructor() {
@@ -93,12 +89,11 @@ export class Player extends EventTarget {
     this.dispatchEvent(new Event("change"));
     if (!this.#ticking) {
       this.#ticking = true;
-      this.#then = performance.now();
-      requestAnimationFrame((now) => this.#tick(now));
+      requestAnimationFrame(() => this.#tick());
     }
   }
 
-  #tick(now) {
+  #tick() {
     const [start, end] = this.region ?? [0, Infinity];
     if (this.playing && this.position >= Math.min(end, (this.take?.seconds ?? end) - (this.loop ? 0.02 : 0))) {
       if (this.loop) this.#audio.currentTime = start;
@@ -108,27 +103,19 @@ export class Player extends EventTarget {
       }
     }
     this.dispatchEvent(new Event("frame"));
-    const quiet = this.#measure((now - this.#then) / 1000);
-    this.#then = now;
-    this.#ticking = this.playing || !quiet;
-    if (this.#ticking) requestAnimationFrame((next) => this.#tick(next));
+    this.#measure();
+    this.#ticking = this.playing;
+    if (this.#ticking) requestAnimationFrame(() => this.#tick());
   }
 
-  // Peak and mean of the last 43 ms at 48 kHz; tells whether the meter has come to rest.
-  #measure(elapsed) {
-    if (!this.#analyser) return true;
+  // Of the last 43 ms at 48 kHz.
+  #measure() {
+    if (!this.#analyser) return;
     const heard = new Float32Array(this.#analyser.fftSize);
-    if (this.playing) this.#analyser.getFloatTimeDomainData(heard);
+    if (this.playing && this.#audio === this.#browser) this.#analyser.getFloatTimeDomainData(heard);
     const greatest = heard.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const mean = Math.sqrt(heard.reduce((sum, value) => sum + value * value, 0) / heard.length);
-    const decibels = (value) => Math.max(FLOOR, 20 * Math.log10(value || 1e-9));
-    this.#peak = Math.max(decibels(greatest), this.#peak - FALL * elapsed, FLOOR);
-    const meter = byId("meter");
-    const share = (value) => String(1 - value / FLOOR);
-    meter.querySelector(".rms").style.setProperty("--level", share(decibels(mean)));
-    meter.querySelector(".peak").style.setProperty("--level", share(this.#peak));
-    meter.querySelector("output").textContent = this.#peak > FLOOR ? level(this.#peak, "dBFS") : "−∞ dBFS";
-    meter.setAttribute("aria-valuenow", this.#peak.toFixed(0));
-    return this.#peak <= FLOOR;
+    const decibels = (value) => 20 * Math.log10(value || 1e-9);
+    this.dispatchEvent(new CustomEvent("level", { detail: { peak: decibels(greatest), rms: decibels(mean) } }));
   }
 }

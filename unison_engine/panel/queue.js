@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-/** Event `done` (detail: the job's name): it ended well. */
+/** Event `done` (detail: the job's name): it ended well. Event `failed` (detail: {words, code}): one of others did not. */
 export class Queue extends EventTarget {
   #root;
   #unison = null;
@@ -90,8 +90,9 @@ export class Queue extends EventTarget {
     row.stop();
     row.element.remove();
     this.#rows.delete(job);
-    this.#names.delete(job);
+    const ours = this.#names.delete(job); // Who asked for it is told why it failed.
     this.#count();
+    if (state === "failed" && !ours) this.dispatchEvent(new CustomEvent("failed", { detail: { words: row.words.textContent, code: doing } }));
     if (state === "done") this.dispatchEvent(new CustomEvent("done", { detail: job }));
   }
 

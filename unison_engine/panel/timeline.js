@@ -138,7 +138,8 @@ export class Timeline {
   }
 
   #rule(share) {
-    const every = [0.5, 1, 2, 5, 10, 30, 60].find((step) => this.#length / step <= 20) ?? 60;
+    const second = (this.#track.clientWidth || 800) / this.#length; // In pixels; it may not be in the page yet.
+    const every = [0.5, 1, 2, 5, 10, 30, 60].find((step) => step * second >= 32) ?? 60;
     const marks = Array.from({ length: Math.floor(this.#length / every + 1e-6) + 1 }, (_, mark) => mark * every);
     this.#ruler.replaceChildren(...marks.map((mark) => h("span", { style: { left: share(mark) } }, String(mark))));
     this.#track.style.setProperty("--second", share(1));
