@@ -2,9 +2,9 @@
 
 python -m benchmarks.bench_acks [--count 2000]
 
-Each turn asks the host for a sound and waits for the ack, then for a ping; asks scsynth for /sync; and asks a process that
-does nothing but send back what it gets: what that takes is the machine's own. `idle` asks while the worker has nothing to
-do, `busy` while it is at a long job. Both servers are clients of the same JACK server with the dummy driver.
+Each turn asks the host for a sound and waits for the ack, then for a ping; asks scsynth for /sync; and asks a process
+that does nothing but send back what it gets: what that takes is the machine's own. `idle` asks while the worker has
+nothing to do, `busy` while it is at a long job. Both servers are clients of the same JACK server with the dummy driver.
 """
 
 from __future__ import annotations
