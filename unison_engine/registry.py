@@ -120,6 +120,10 @@ class PluginSource:
     switches: Switches = field(default_factory=Switches)
     broken: dict[str, str] = field(default_factory=dict)
 
+    def names(self) -> list[str]:
+        """All plugins that are there by now, by the names of their entry points."""
+        return [entry.name for entry in (entry_points(group=hooks.PROJECT) if self.found is None else self.found)]
+
     def load(self, fresh: str = "", entered: Callable[[str], None] = lambda plugin: None) -> Registry:
         """See `load_registry`; the plugin `fresh` is no longer taken for broken."""
         self.broken.pop(fresh, None)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 from dataclasses import replace
-from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
 
-from unison_engine import hooks
 from unison_engine.errors import PluginFailed
 from unison_engine.host.exits import exit_told
 from unison_engine.registry import OWN, Plugin, PluginSource
@@ -27,8 +25,7 @@ def tried(source: PluginSource) -> PluginSource:
         PluginFailed: what is switched off cannot be read, or plugins cannot be tried.
     """
     broken = dict(source.broken)
-    found = entry_points(group=hooks.PROJECT) if source.found is None else source.found
-    if all(entry.name == OWN for entry in found):
+    if all(name == OWN for name in source.names()):
         return source  # Without strangers a host starts sooner.
     while True:
         told = replace(source, broken=broken)

@@ -91,9 +91,10 @@ class Plugins:
             PluginFailed: there is no such plugin, or it does not load.
         """
         async with self._turn:
+            names = self._source.names()
+            if plugin not in names:
+                raise PluginFailed(f"there is no plugin {plugin!r}; there are {', '.join(sorted(names)) or 'none'}.")
             found = {one.name: one for one in await asyncio.to_thread(load_elsewhere, self._source, plugin)}
-            if plugin not in found:
-                raise PluginFailed(f"there is no plugin {plugin!r}; there are {', '.join(sorted(found)) or 'none'}.")
             if found[plugin].error:
                 raise PluginFailed(f"the plugin {plugin!r} does not load: {found[plugin].error}", plugin)
             self._stop(plugin)
