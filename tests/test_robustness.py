@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from unison_engine.audio import keeper
+from unison_engine.audio.device import Device, Wish
+from unison_engine.audio.null import LOOPBACK, NULL, NullDevice
 from unison_engine.audio.sound import Sound
+from unison_engine.errors import DeviceFailed
 from unison_engine.testing import LiveHost, open_fast, open_slow
 
 RUN = "/unison/run/text_to_audio"
@@ -53,6 +58,8 @@ def test_a_worker_killed_a_hundred_times_costs_no_sound_and_no_answer(tmp_path: 
         assert len(ended) == KILLS + KILLS // 10 and set(ended.values()) == {1}
         assert set(host.library.ids()) == kept and all(host.library.get(take).path.is_file() for take in kept)
         assert host.server.worker.starts == KILLS + 1
+        assert host.device.underruns == 0
+        print(f"{KILLS} kills, {len(ended)} jobs ended once each, {len(kept)} takes, {played} frames played meanwhile")
 
 
 @contextmanager
@@ -89,3 +96,63 @@ def test_a_library_that_cannot_be_written_is_told_and_gone_on_with(tmp_path: Pat
         assert set(host.library.ids()) == {first, second}
         assert sorted(file.name for file in folder.glob("*.wav")) == sorted(f"{take}.wav" for take in (first, second))
         assert not list(folder.glob(".*.part"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with room for 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root mounts a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full_is_told_and_gone_on_with_when_there_is_room(small_disk: Path) -> None:
+    with LiveHost(open_fast, small_disk / "takes") as host, host.client() as client:
+        first = client.ask(RUN, 1, "rain", 0.5)[7]
+        ballast = small_disk / "ballast"
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        for req in (2, 3):
+            client.send(RUN, req, "rain", 2.0)
+            _, got, code, text, _ = client.until("/unison/fail")
+            assert (got, code) == (req, "library_failed") and "No space left" in text
+        client.ask("/unison/ping", 4, reply="/unison/pong")
+        ballast.unlink()
+        second = client.ask(RUN, 5, "rain", 2.0)[7]
+        assert set(host.library.ids()) == {first, second} and not list((small_disk / "takes").glob(".*.part"))
+
+
+def test_a_device_that_is_gone_is_told_and_what_plays_goes_on_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged = False
+
+    def reopen(name: str, wish: Wish) -> Device:
+        if not plugged:
+            raise DeviceFailed("it is not there")
+        return NullDevice(name, wish)
+
+    monkeypatch.setattr(keeper, "_RETURN_SECONDS", 0.0)
+    with LiveHost(open_fast, tmp_path) as host, host.client() as client:
+        monkeypatch.setattr(host.server.keeper, "_reopen", reopen)
+        monkeypatch.setattr(host.server.keeper, "_look_again", lambda: None)
+        client.ask("/unison/notify", 1, 1, 0, "device")
+        take = client.ask(RUN, 2, "rain", 0.5)[7]
+        client.ask("/unison/play/start", 3, take, -6.0, 1)
+        monkeypatch.setattr(host.device, "alive", False)
+        assert [client.until("/unison/event/device") for _ in range(2)] == [["lost", LOOPBACK], ["opened", NULL]]
+        client.send("/unison/device/open", 4, LOOPBACK)
+        assert client.until("/unison/fail")[2] == "device_failed"
+        assert client.ask(RUN, 5, "rain", 0.5, "play", 1)[1] == 5
+        client.seen.clear()
+        plugged = True
+        while client.until("/unison/event/device") != ["opened", LOOPBACK]:
+            pass
+        client.ask("/unison/play/list", 6, reply="/unison/end")
+        playing = [row for address, row in client.seen if address == "/unison/item"]
+        assert [row[4:6] for row in playing if row[9] == 1] == [[take, "playing"]]

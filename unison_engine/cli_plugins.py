@@ -6,15 +6,21 @@ from pathlib import Path
 
 import click
 
-from unison_engine.registry import load_registry
+from unison_engine.registry import PluginSource, Registry
 from unison_engine.scaffold import new_plugin
 from unison_engine.switches import Switches
+from unison_engine.trial import tried
 
 _plugin = click.argument("name")
 url_option = click.option(
     "--url", default="tcp://127.0.0.1:7770", show_default=True, help="Where `unison serve` listens."
 )
 token_option = click.option("--token", envvar="UNISON_TOKEN", default="", help="Its token.  [env: UNISON_TOKEN]")
+
+
+def _registry() -> Registry:
+    """Plugins that end the process that loads them are listed as well, and can be switched off."""
+    return tried(PluginSource()).load()
 
 
 @click.group()
@@ -25,7 +31,7 @@ def plugins() -> None:
 @plugins.command("list")
 def list_plugins() -> None:
     """List all plugins; of what does not work the reason stands below."""
-    for plugin in load_registry().plugins:
+    for plugin in _registry().plugins:
         click.echo(f"{plugin.name:20} {plugin.version:10} {plugin.state:9} {', '.join(plugin.offers)}")
         if reason := plugin.error or plugin.disabled:
             click.echo(f"{'':20} {reason}\n{'':20} unison plugins show {plugin.name}")
@@ -35,7 +41,7 @@ def list_plugins() -> None:
 @_plugin
 def show(name: str) -> None:
     """Show all that is known of a plugin, the whole traceback where it failed."""
-    plugin = load_registry().plugin(name)
+    plugin = _registry().plugin(name)
     for key in ("name", "version", "module", "state"):
         click.echo(f"{key:9} {getattr(plugin, key)}")
     click.echo(f"hooks     {', '.join(plugin.hooks)}")
@@ -52,7 +58,7 @@ def show(name: str) -> None:
 @click.option("--reason", default="Switched off from the shell.", help="Kept, and shown to who asks for it.")
 def disable(name: str, reason: str) -> None:
     """Switch a plugin off. A host that runs takes it up at `unison plugins reload NAME`."""
-    load_registry().plugin(name)
+    _registry().plugin(name)
     Switches().set(name, reason)
     click.echo(f"{name} is disabled; `unison plugins enable {name}` has it back.")
 
@@ -61,9 +67,9 @@ def disable(name: str, reason: str) -> None:
 @_plugin
 def enable(name: str) -> None:
     """Switch a plugin on again, and try it. A host that runs takes it up at `unison plugins reload NAME`."""
-    load_registry().plugin(name)
+    _registry().plugin(name)
     Switches().set(name, None)
-    plugin = load_registry().plugin(name)
+    plugin = _registry().plugin(name)
     click.echo(f"{name} is {plugin.state}. {plugin.error}".rstrip())
 
 

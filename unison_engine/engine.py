@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class BundleIdentity:
     sampling: Sampling
 
 
+@functools.cache
 def engine_version() -> str:
     """Version of the installed engine; 0.0.0 when it runs from a source tree that was never installed."""
     try:

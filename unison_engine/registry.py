@@ -6,8 +6,8 @@ import difflib
 import importlib
 import sys
 import traceback
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,8 @@ from unison_engine.runtime import backends as own_backends
 from unison_engine.runtime.backend import Backend
 from unison_engine.switches import Switches
 from unison_engine.tasks import Task
+
+OWN = "unison_plugins"  # The seven tasks, which ship with the engine.
 
 
 @dataclass(frozen=True)
@@ -111,22 +113,34 @@ class PluginSource:
     Attributes:
         found: their entry points; None for all that are installed.
         switches: which are off.
+        broken: why plugins are not to be loaded at all, by their name; see `unison_engine.trial`.
     """
 
     found: tuple[EntryPoint, ...] | None = None
     switches: Switches = field(default_factory=Switches)
+    broken: dict[str, str] = field(default_factory=dict)
 
-    def load(self, fresh: str = "") -> Registry:
-        """See `load_registry`."""
-        return load_registry(self.found, self.switches, fresh)
+    def names(self) -> list[str]:
+        """All plugins that are there by now, by the names of their entry points."""
+        return [entry.name for entry in (entry_points(group=hooks.PROJECT) if self.found is None else self.found)]
+
+    def load(self, fresh: str = "", entered: Callable[[str], None] = lambda plugin: None) -> Registry:
+        """See `load_registry`; the plugin `fresh` is no longer taken for broken."""
+        self.broken.pop(fresh, None)
+        return load_registry(self.found, self.switches, fresh, self.broken, entered)
 
 
 def load_registry(
-    found: Iterable[EntryPoint] | None = None, switches: Switches | None = None, fresh: str = ""
+    found: Iterable[EntryPoint] | None = None,
+    switches: Switches | None = None,
+    fresh: str = "",
+    broken: Mapping[str, str] | None = None,
+    entered: Callable[[str], None] = lambda plugin: None,
 ) -> Registry:
-    """Load every plugin that is installed, or those `found`, except for what `switches` say is off.
+    """Load every plugin that is installed, or those `found`, except for what `switches` say is off, and for `broken`.
 
-    The modules of the plugin `fresh` are read anew.
+    The modules of the plugin `fresh` are read anew. `entered` is called with the name of each plugin before it is
+    loaded, except for our own.
 
     Raises:
         PluginFailed: what is switched off cannot be read.
@@ -135,19 +149,23 @@ def load_registry(
     manager.add_hookspecs(hooks)
     registry = Registry({}, _offered(manager, own_backends, hooks.PROJECT)[1].backends, ())
     off = (switches or Switches()).off()
-    plugins = [
-        Plugin(entry.name, _version(entry), entry.value, disabled=off[entry.name])
-        if entry.name in off
-        else _load(manager, registry, entry, entry.name == fresh)
-        for entry in (entry_points(group=hooks.PROJECT) if found is None else found)
-    ]
+    plugins = []
+    for entry in entry_points(group=hooks.PROJECT) if found is None else found:
+        plugin = Plugin(entry.name, _version(entry), entry.value)
+        if entry.name in off:
+            plugins.append(replace(plugin, disabled=off[entry.name]))
+        elif broken and entry.name in broken:
+            plugins.append(replace(plugin, error=broken[entry.name], traceback=broken[entry.name]))
+        else:
+            if entry.name != OWN:
+                entered(entry.name)
+            plugins.append(_load(manager, registry, entry, plugin, entry.name == fresh))
     return Registry(
         registry.tasks, registry.backends, tuple(plugins), registry.effects, registry.commands, registry.owners
     )
 
 
-def _load(manager: pluggy.PluginManager, registry: Registry, entry: EntryPoint, fresh: bool) -> Plugin:
-    plugin = Plugin(entry.name, _version(entry), entry.value)
+def _load(manager: pluggy.PluginManager, registry: Registry, entry: EntryPoint, plugin: Plugin, fresh: bool) -> Plugin:
     try:
         if fresh:
             _forget(entry.module)
@@ -157,13 +175,13 @@ def _load(manager: pluggy.PluginManager, registry: Registry, entry: EntryPoint, 
     except (Exception, SystemExit) as error:
         told = str(error) if isinstance(error, UnisonError) else f"{type(error).__name__}: {error}"
         full = "".join(traceback.format_exception(error))
-        return Plugin(plugin.name, plugin.version, plugin.module, error=told, traceback=full)
+        return replace(plugin, error=told, traceback=full)
     registry.tasks.update(offer.tasks)
     registry.backends.update(offer.backends)
     registry.effects.update(offer.effects)
     registry.commands.update(offer.commands)
     registry.owners.update(dict.fromkeys((*offer.tasks, *offer.effects, *offer.commands), entry.name))
-    return Plugin(plugin.name, plugin.version, plugin.module, implemented, offer.told)
+    return replace(plugin, hooks=implemented, offers=offer.told)
 
 
 def _offered(manager: pluggy.PluginManager, module: ModuleType, name: str) -> tuple[tuple[str, ...], Offer]:

@@ -26,6 +26,7 @@ async def main(packets: int, seed: int) -> None:
         for sent in range(0, packets, BATCH):
             for _ in range(BATCH):
                 answers.update(answer.address for answer in bench.take(packet(rng)))
+            answers.update(answer.address for answer in await bench.finish())
             bench.settle()
             bench.ping()
             if sent % (100 * BATCH) == 0:
@@ -33,7 +34,8 @@ async def main(packets: int, seed: int) -> None:
                 print(f"{sent + BATCH} packets, {time.perf_counter() - started:.0f} s, {memory} MB", flush=True)
     for address, count in answers.most_common():
         print(f"{count:9} {address}")
-    print(f"{packets} packets, no exception, every request between them answered")
+    asked = -(-packets // BATCH)
+    print(f"{packets} packets, no exception, each of {asked} proper requests between them answered")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,6 +163,7 @@ class JobQueue:
         self.waiting.insert(next(before, len(self.waiting)), job)
 
     def _forget(self) -> None:
-        ended = [job.id for job in self.jobs.values() if job.state.final]
-        for job_id in ended[: max(0, len(self.jobs) - MAX_REMEMBERED)]:
+        # The oldest have nearly always ended: to look at all of them with every job would be felt in its ack.
+        ended = (job.id for job in self.jobs.values() if job.state.final)
+        for job_id in list(itertools.islice(ended, max(0, len(self.jobs) - MAX_REMEMBERED))):
             del self.jobs[job_id]

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 from unison_engine.errors import PluginFailed
-from unison_engine.host.exits import exit_told
 from unison_engine.host.plugin_process import PluginProcess
 from unison_engine.registry import Plugin, PluginSource, Registry
+from unison_engine.trial import load_elsewhere
 
 FAILURES_IN_A_ROW = 3
-PROBE_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +91,12 @@ class Plugins:
             PluginFailed: there is no such plugin, or it does not load.
         """
         async with self._turn:
-            await asyncio.to_thread(_probe, self._source, plugin)
+            names = self._source.names()
+            if plugin not in names:
+                raise PluginFailed(f"there is no plugin {plugin!r}; there are {', '.join(sorted(names)) or 'none'}.")
+            found = {one.name: one for one in await asyncio.to_thread(load_elsewhere, self._source, plugin)}
+            if found[plugin].error:
+                raise PluginFailed(f"the plugin {plugin!r} does not load: {found[plugin].error}", plugin)
             self._stop(plugin)
             self._in_a_row.pop(plugin, None)
             self.registry = await asyncio.to_thread(self._source.load, plugin)
@@ -110,40 +111,3 @@ class Plugins:
     def _stop(self, plugin: str) -> None:
         if process := self._processes.pop(plugin, None):
             process.close()
-
-
-def _probe(source: PluginSource, plugin: str) -> None:
-    """Load the plugins in a process of their own, which may crash or hang.
-
-    Raises:
-        PluginFailed: this plugin does not load.
-    """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_load_and_tell, args=(theirs, source, plugin), name="unison-probe", daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        if not ours.poll(PROBE_SECONDS):
-            raise PluginFailed(f"the plugin {plugin!r} did not load within {PROBE_SECONDS:g} s.", plugin)
-        found = ours.recv()
-    except (EOFError, OSError) as error:
-        process.join()
-        ended = exit_told(process.exitcode)
-        raise PluginFailed(f"the plugin {plugin!r} ended the process that loaded it: {ended}.", plugin) from error
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
-    if isinstance(found, PluginFailed):
-        raise found
-    if found.error:
-        raise PluginFailed(f"the plugin {plugin!r} does not load: {found.error}", plugin)
-
-
-def _load_and_tell(pipe: Connection, source: PluginSource, plugin: str) -> None:
-    with contextlib.suppress(OSError):
-        try:
-            pipe.send(source.load().plugin(plugin))
-        except PluginFailed as error:
-            pipe.send(error)

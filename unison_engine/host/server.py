@@ -42,6 +42,7 @@ from unison_engine.host.web import Web, is_loopback
 from unison_engine.host.worker import PLUGIN_SECONDS, Worker
 from unison_engine.registry import PluginSource
 from unison_engine.takes import TakeLibrary
+from unison_engine.trial import tried
 
 DEFAULT_PORT = 7770
 _MAX_PATH_BYTES = 600
@@ -74,11 +75,12 @@ class Server:
 
         Raises:
             BadArguments: the token is missing, or replies could not carry the library's paths.
+            PluginFailed: what plugins are switched off cannot be read.
         """
         if len(str(library.folder).encode()) > _MAX_PATH_BYTES:
             raise BadArguments(f"the library's path is over {_MAX_PATH_BYTES} bytes; choose a shorter one.")
         self.stopped = asyncio.Event()
-        source = plugins or PluginSource()
+        source = tried(plugins or PluginSource())
         self.worker = Worker(open_synthesizer, source, plugin_seconds)
         self.deck = Deck(device)
         self.keeper = DeviceKeeper(self.deck)

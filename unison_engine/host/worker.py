@@ -316,7 +316,9 @@ def serve(pipe: Connection, open_synthesizer: Callable[[], StreamingSynthesizer]
     logging.getLogger().addHandler(_LogLine(line))
     with contextlib.suppress(EOFError, OSError):
         try:
-            registry = plugins.load()
+            # A plugin may have changed since the host tried it.
+            registry = plugins.load(entered=lambda plugin: line.enter(plugin, "import"))
+            line.enter("", "")
             synthesizer = open_synthesizer()
         except Exception as error:
             line.send(_failed(error))
