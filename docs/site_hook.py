@@ -25,7 +25,7 @@ _SOUND = re.compile(r"<!-- sound: (\w+) -->")
 
 
 def site_path(target: Path) -> str | None:
-    """Where a file or folder of the repository is in the site, from its root; None for a folder that nothing tells of."""
+    """Where a file or folder of the repository is in the site; None for a folder without README."""
     if target.is_dir():
         target /= "README.md"
     if not target.is_file():
