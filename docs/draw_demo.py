@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unison_plugins import demo
 
 _FLOOR = 1e-6  # Digital silence has no logarithm.
-_SCALE = {"vmin": -140, "vmax": -40}  # dB
+_LOWEST, _HIGHEST = -140, -40  # dB
 
 
 def main(folder: Path) -> None:
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
 def spectrogram(axes: Axes, wave: NDArray[np.float64], rate: int) -> None:
     """Draw one; every sound on the same scale of level."""
     noise = _FLOOR * np.random.default_rng(0).standard_normal(len(wave))
-    axes.specgram(wave + noise, NFFT=1024, Fs=rate, noverlap=768, **_SCALE)
+    axes.specgram(wave + noise, NFFT=1024, Fs=rate, noverlap=768, vmin=_LOWEST, vmax=_HIGHEST)
 
 
 if __name__ == "__main__":
