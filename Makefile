@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test test-slow peers panel-test desks vectors check format bench clean
+.PHONY: demo test test-slow peers panel-test desks docs vectors check format bench clean
 
 demo: .venv/ready
 	$(UV) sync -q --frozen --inexact --group demo
@@ -32,6 +32,12 @@ panel-test: .venv/ready
 desks: .venv/ready
 	$(UV) sync -q --frozen --inexact --group dev --group demo
 	$(RUN) pytest -rs -m '' tests/desks
+
+# The site, in site/: pages, and the sounds of the shipped bundle.
+docs: .venv/ready
+	$(UV) sync -q --frozen --inexact --group docs --group demo
+	$(RUN) python -m docs.render_sounds
+	$(RUN) mkdocs build --strict --quiet
 
 # The network against vectors of the official code; DIR is any folder laid out as tests/vectors.
 DIR ?= tests/vectors
@@ -63,4 +69,4 @@ bench: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site build

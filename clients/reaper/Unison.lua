@@ -4,6 +4,7 @@
 -- @provides
 --   [nomain] unison_project.lua
 --   [nomain] unison_window.lua
+--   [nomain] unison_imgui.lua
 --   [nomain] ../handoff/unison_client.lua > unison_client.lua
 --   [nomain] ../handoff/unison_handoff.py > unison_handoff.py
 -- @about
@@ -24,7 +25,8 @@ end
 
 local Client = dofile(found("unison_client.lua"))
 local Project = dofile(found("unison_project.lua"))
-local Window = dofile(found("unison_window.lua"))
+-- ReaImGui, an extension, draws the window where it is installed; gfx is a part of REAPER.
+local Window = dofile(found(reaper.ImGui_GetBuiltinPath and "unison_imgui.lua" or "unison_window.lua"))
 local HELPER = found("unison_handoff.py")
 local WINDOWS = reaper.GetOS():match("^Win") ~= nil
 local SECTION = "unison"

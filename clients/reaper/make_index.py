@@ -10,6 +10,7 @@ FILES = {
     "Unison.lua": "clients/reaper/Unison.lua",
     "unison_project.lua": "clients/reaper/unison_project.lua",
     "unison_window.lua": "clients/reaper/unison_window.lua",
+    "unison_imgui.lua": "clients/reaper/unison_imgui.lua",
     "unison_client.lua": "clients/handoff/unison_client.lua",
     "unison_handoff.py": "clients/handoff/unison_handoff.py",
 }

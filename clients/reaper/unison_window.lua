@@ -2,7 +2,7 @@
 local Window = {}
 Window.__index = Window
 
-local ROW, LABEL, WIDTH = 28, 110, 460
+local ROW, LABEL, WIDTH = 28, 150, 460
 local BACKSPACE, ENTER, TAB, ESCAPE = 8, 13, 9, 27
 -- From gfx.getchar: a character outside of Latin-1 has "u" in its high byte.
 local UNICODE = 0x75 << 24

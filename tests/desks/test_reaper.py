@@ -38,6 +38,15 @@ def test_the_exchange_in_the_window(tmp_path: Path) -> None:
         assert not list((tmp_path / "Data" / "Unison").glob("unison-*"))
 
 
+@pytest.mark.skipif(not LUA, reason="lua5.4 is not installed")
+def test_the_exchange_in_the_window_of_reaimgui(tmp_path: Path) -> None:
+    assert LUA
+    script = CLIENTS / "reaper" / "Unison.lua"
+    with at_desk(tmp_path) as desk:
+        exchange = SCRIPTS / "reaper" / "exchange_imgui.lua"
+        desk.assert_exchange(desk.run([LUA, str(exchange), str(script), str(tmp_path), str(desk.port)]))
+
+
 def test_the_package_for_reapack_names_files_that_exist() -> None:
     command = [sys.executable, str(CLIENTS / "reaper" / "make_index.py"), "https://example.org/unison/"]
     root = ElementTree.fromstring(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -91,7 +91,13 @@ def click(number: str, display: str, right: int, bottom: int) -> None:
     ).stdout
     size = dict(line.split("=") for line in told.split())
     x, y = (int(size[edge]) + int(size[side]) for edge, side in (("X", "WIDTH"), ("Y", "HEIGHT")))
-    subprocess.run(["xdotool", "mousemove", str(x - right), str(y - bottom)], env=environment, check=True)
+    point(display, x - right, y - bottom)
+
+
+def point(display: str, x: int, y: int) -> None:
+    """Click at a place of the display."""
+    environment = {**os.environ, "DISPLAY": display}
+    subprocess.run(["xdotool", "mousemove", str(x), str(y)], env=environment, check=True)
     subprocess.run(["xdotool", "click", "1"], env=environment, check=True)
 
 
