@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import typer
 import yaml
+from click.testing import CliRunner
 from PIL import Image
 
 from docs.site_hook import DOCS, ROOT, SOUNDS, START, rewrite
+from unison_engine.cli import cli as engine_cli
+from unison_export.cli import app as export_app
 from unison_plugins import demo
 
 SETTINGS = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
@@ -46,6 +52,23 @@ def test_every_task_has_its_player() -> None:
         assert page.count(f"<!-- sound: {task} -->") == 1
         said = next(request[name] for name in ("prompt", "instruction", "events", "text") if name in request)
         assert f"*{said}*" in page
+
+
+def test_the_export_tutorial_has_the_options_that_it_uses() -> None:
+    blocks = re.findall(r"```\n(.*?)```", (DOCS / "export.md").read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    commands = {"unison": engine_cli, "unison-export": typer.main.get_command(export_app)}
+    tried = 0
+    for line in lines:
+        program, *words = shlex.split(line) or [""]
+        if program not in commands:
+            continue
+        tried += 1
+        of_task = words[:2] if words[0] == "run" else words[:1]
+        told = CliRunner().invoke(commands[program], [*of_task, "--help"], env={"COLUMNS": "200"})
+        assert told.exit_code == 0, line
+        assert all(word in told.output for word in words if word.startswith("--")), line
+    assert tried == 7
 
 
 def test_links_out_of_the_folder_become_pages_of_the_site() -> None:
