@@ -6,16 +6,17 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click.testing
 import numpy as np
 import pytest
 import soundfile
-import typer
+import typer.testing
 import yaml
-from click.testing import CliRunner
 from PIL import Image
 
 from docs.site_hook import DOCS, ROOT, SOUNDS, START, rewrite
@@ -57,7 +58,10 @@ def test_every_task_has_its_player() -> None:
 def test_the_export_tutorial_has_the_options_that_it_uses() -> None:
     blocks = re.findall(r"```\n(.*?)```", (DOCS / "export.md").read_text(), re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    commands = {"unison": engine_cli, "unison-export": typer.main.get_command(export_app)}
+    commands: dict[str, Callable[..., Any]] = {
+        "unison": partial(click.testing.CliRunner().invoke, engine_cli),
+        "unison-export": partial(typer.testing.CliRunner().invoke, export_app),
+    }
     tried = 0
     for line in lines:
         program, *words = shlex.split(line) or [""]
@@ -65,7 +69,7 @@ def test_the_export_tutorial_has_the_options_that_it_uses() -> None:
             continue
         tried += 1
         of_task = words[:2] if words[0] == "run" else words[:1]
-        told = CliRunner().invoke(commands[program], [*of_task, "--help"], env={"COLUMNS": "200"})
+        told = commands[program]([*of_task, "--help"], env={"COLUMNS": "200"})
         assert told.exit_code == 0, line
         assert all(word in told.output for word in words if word.startswith("--")), line
     assert tried == 7
