@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 from collections.abc import Iterator
 from email.message import Message
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+import soundfile
 
 from unison_engine.audio import read_audio
 from unison_engine.client import connect
@@ -34,14 +36,14 @@ def take(host: LiveHost) -> Take:
 
 
 def ask(
-    host: LiveHost, path: str, headers: dict[str, str] | None = None, method: str = "GET"
+    host: LiveHost, path: str, headers: dict[str, str] | None = None, method: str = "GET", body: bytes | None = None
 ) -> tuple[int, Message, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", host.port)
-    connection.request(method, path, headers=headers or {})
+    connection.request(method, path, body, headers or {})
     response = connection.getresponse()
-    body = response.read()
+    answer = response.read()
     connection.close()
-    return response.status, response.headers, body
+    return response.status, response.headers, answer
 
 
 def told(host: LiveHost, path: str) -> Any:
@@ -133,6 +135,28 @@ def test_a_part_is_cut_out_to_the_sample_and_knows_where_it_came_from(host: Live
     for query, code in (("start=1&end=1", 400), ("start=3&end=4", 400), ("start=1", 400), ("start=-1&end=1", 400)):
         assert ask(host, of(take, f"/cut?{query}"), method="POST")[0] == code
     assert ask(host, "/takes/nothing/cut?start=0&end=1", method="POST")[0] == 404
+
+
+def test_a_recording_that_is_sent_becomes_a_take(host: LiveHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(22_050) / 44_100)
+    soundfile.write(file, wave, 44_100, format="FLAC")
+    status, _, body = ask(host, "/takes?name=a%20siren", method="POST", body=file.getvalue())
+    sent = host.library.get(json.loads(body)["id"])
+    assert status == 201 and sent.id == "a siren" and sent.recipe.task == "import" and sent.seconds == 0.5
+    heard = read_audio(sent.path, 44_100)
+    assert np.abs(heard[1000:-1000] - wave[1000:-1000]).max() < 1e-3
+    for query, data, said in (
+        ("name=text", b"no sound at all", "not readable audio"),
+        ("name=..%2Fout", file.getvalue(), "name"),
+        ("", file.getvalue(), "name"),
+    ):
+        status, _, body = ask(host, f"/takes?{query}", method="POST", body=data)
+        assert status == 400 and said in body.decode()
+    assert ask(host, "/takes?name=siren", {"Origin": "https://elsewhere.example"}, "POST", file.getvalue())[0] == 403
+    monkeypatch.setattr("unison_engine.host.pages.MAX_UPLOAD", 100)
+    status, _, body = ask(host, "/takes?name=long", method="POST", body=file.getvalue())
+    assert status == 413 and "long is larger than 100 bytes" in body.decode()
 
 
 def test_pages_from_elsewhere_get_nothing(host: LiveHost, take: Take) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import soundfile
 from playwright.sync_api import Page, expect
 
 from tests.panel.conftest import Make
@@ -119,3 +123,22 @@ def test_a_take_is_dragged_out_as_a_file(page: Page, make: Make) -> None:
     with page.expect_download() as saved:
         page.locator("#take .drag").click()
     assert saved.value.suggested_filename == f"{take.id}.wav"
+
+
+def test_recordings_of_this_machine_are_added(page: Page, host: LiveHost, tmp_path: Path) -> None:
+    siren = tmp_path / "a far siren.flac"
+    soundfile.write(siren, 0.1 * np.sin(np.arange(22_050) / 10), 44_100)
+    page.get_by_label("Add files").set_input_files([siren])
+    expect(page.locator("#take h2")).to_have_text("a far siren")
+    assert host.library.get("a far siren").seconds == 0.5
+
+    # The same by dropping it.
+    page.evaluate(
+        """bytes => {
+            const carried = new DataTransfer();
+            carried.items.add(new File([new Uint8Array(bytes)], "a near siren.flac"));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
+        }""",
+        list(siren.read_bytes()),
+    )
+    expect(page.locator("#take h2")).to_have_text("a near siren")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -15,7 +16,11 @@ from unison_engine.errors import BadArguments, UnisonError, UnknownAsset
 from unison_engine.host.shelf import Shelf
 from unison_engine.schema import Schema
 from unison_engine.takes import Take, TakeLibrary
+from unison_engine.takes.wavefile import RATE
+from unison_engine.tasks import FileName
 
+MAX_UPLOAD = 256 * 2**20
+"""Bytes of the largest recording that is taken; 15 minutes of stereo at 48 kHz and 24 bit."""
 PANEL = Path(__file__).parent.parent / "panel"
 # Told here, since the types that a system knows are its own affair.
 _TYPES = {
@@ -53,6 +58,12 @@ class Cut(Schema):
     end: Annotated[float, Field(gt=0.0, description="Where it ends, in seconds.")]
 
 
+class Upload(Schema):
+    """The query of POST /takes."""
+
+    name: Annotated[FileName, Field(description="File name inside the library.")]
+
+
 class Pages:
     """Answers requests for files of the panel and for takes.
 
@@ -75,7 +86,7 @@ class Pages:
             "/takes/{take}/envelope": self._envelope,
             "/takes/{take}/sound.wav": self._sound,
         }
-        self.made: dict[str, Handler] = {"/takes/{take}/cut": self._cut}
+        self.made: dict[str, Handler] = {"/takes": self._upload, "/takes/{take}/cut": self._cut}
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         return self._sent("index.html")
@@ -126,6 +137,28 @@ class Pages:
             return self._shelf.keep(part, take.rate, "cut", source, take.recipe.prompt, None)
 
         return web.json_response(_document(await _told(cut)), status=201)
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        asked = await _told(lambda: Upload.read("POST /takes", request.query))
+
+        def keep() -> Take:
+            try:
+                wave = read_audio(file.name, RATE)
+            except UnknownAsset as error:
+                raise BadArguments(
+                    f"{asked.name!r} is not readable audio; send a WAV, FLAC, OGG or MP3 file."
+                ) from error
+            return self._shelf.keep(wave, RATE, "import", {"path": asked.name}, asked.name, asked.name)
+
+        with tempfile.NamedTemporaryFile() as file:
+            async for chunk in request.content.iter_chunked(2**16):
+                if file.tell() + len(chunk) > MAX_UPLOAD:
+                    raise web.HTTPRequestEntityTooLarge(
+                        MAX_UPLOAD, file.tell(), text=f"{asked.name} is larger than {MAX_UPLOAD} bytes; send a part."
+                    )
+                file.write(chunk)
+            file.flush()
+            return web.json_response(_document(await _told(keep)), status=201)
 
     async def _find(self, request: web.Request) -> Take:
         # The library takes a name inside its own folder and no other.

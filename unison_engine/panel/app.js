@@ -67,6 +67,16 @@ voices.addEventListener("keep", async ({ detail: { name, words: said } }) => {
   const { take, view } = detail;
   await voices.keep(name, view.region ? await cut(take, view.region) : take, said);
 });
+byId("add").addEventListener("change", async ({ target }) => {
+  await add([...target.files]);
+  target.value = "";
+});
+addEventListener("dragover", (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
+addEventListener("drop", (event) => {
+  if (!event.dataTransfer.files.length) return;
+  event.preventDefault();
+  add([...event.dataTransfer.files]);
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   library.colours();
   detail.colours();
@@ -126,10 +136,26 @@ async function takeOf(asset) {
 }
 
 async function cut(take, [start, end]) {
-  const query = new URLSearchParams({ start, end });
-  const response = await fetch(`/takes/${encodeURIComponent(take.id)}/cut?${query}`, { method: "POST" });
-  if (!response.ok) throw new Error(await response.text());
+  const part = await post(`/takes/${encodeURIComponent(take.id)}/cut?${new URLSearchParams({ start, end })}`);
   await library.refresh();
+  return part;
+}
+
+// Recordings from this machine become takes, the last of them chosen; those that are refused are told.
+async function add(files) {
+  for (const file of files) {
+    const name = file.name.replace(/\.[^.]+$/, "");
+    try {
+      await present(await post(`/takes?${new URLSearchParams({ name })}`, file), false);
+    } catch (error) {
+      note(error.message);
+    }
+  }
+}
+
+async function post(path, body) {
+  const response = await fetch(path, { method: "POST", body });
+  if (!response.ok) throw new Error(await response.text());
   return response.json();
 }
 
