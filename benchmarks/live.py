@@ -98,7 +98,7 @@ class ServedHost:
     def __exit__(self, *error: object) -> None:
         """End it as Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
+        self.process.communicate(timeout=60)
 
     def client(self) -> OscClient:
         """A client over UDP."""
