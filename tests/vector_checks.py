@@ -113,8 +113,9 @@ def check_mel(path: Path) -> Iterator[Row]:
     wave = vectors["waveform"]
     yield compare("hann_window", front.taper, vectors["hann_window"], 1e-6)
     yield compare("mel_basis", front.filters, vectors["mel_basis"], 1e-6)
-    yield compare("mel", front(wave), vectors["mel"], 1e-5)
-    yield compare("mel_of_6x_waveform", front(6 * wave), vectors["mel_of_6x_waveform"], 1e-5)
+    # The logarithm of a faint band shows how a processor rounds its sums: 1.1e-5 was seen on a Xeon.
+    yield compare("mel", front(wave), vectors["mel"], 3e-5)
+    yield compare("mel_of_6x_waveform", front(6 * wave), vectors["mel_of_6x_waveform"], 3e-5)
     silence = torch.zeros(1, round(0.2 * front.config.sample_rate))
     yield compare("mel_of_0.2s_zeros", front(silence), vectors["mel_of_0.2s_zeros_no_dither"], 1e-5)
 
