@@ -18,7 +18,8 @@ from unison_engine.host.delivery import Delivery
 from unison_engine.host.jobs import Job, JobQueue, State
 from unison_engine.host.player import Player
 from unison_engine.host.streaming import Streaming
-from unison_engine.host.worker import Ready, Step, Worker
+from unison_engine.host.worker import Worker
+from unison_engine.host.worker_messages import Ready, Step
 from unison_engine.logs import about
 from unison_engine.takes import Take, TakeLibrary
 from unison_engine.tasks import Request, Task
