@@ -31,8 +31,6 @@ from unison_engine.tasks import Request
 
 PLUGIN_SECONDS = 30.0
 
-log = logging.getLogger(__name__)
-
 
 class Worker:
     """The child process as the host sees it.
