@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.corpus import write_corpus
-from unison_engine.errors import ModelMissing
+from unison_engine.errors import BadArguments, ModelMissing
 from unison_train.autoencoder.losses import spectral_distance
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.autoencoder.spectrum import Spectrum, mel_filters
@@ -138,10 +138,18 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
         Autoencoder.load(tmp_path / "elsewhere")
 
 
-def test_the_command_starts_from_another_autoencoder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("decoder_only", [False, True])
+def test_the_command_starts_from_another_autoencoder(tmp_path: Path, decoder_only: bool) -> None:
     write_corpus(tmp_path / "corpus")
     small().save(tmp_path / "start")
-    fit_autoencoder(tmp_path / "corpus", tmp_path / "out", 1, tmp_path / "start", CPU)
-    start, refined = Autoencoder.load(tmp_path / "start"), Autoencoder.load(tmp_path / "out")
-    torch.testing.assert_close(refined.encoder.inward.weight, start.encoder.inward.weight, rtol=0, atol=0)
-    assert not torch.equal(refined.decoder.outward.weight, start.decoder.outward.weight)
+    fit_autoencoder(tmp_path / "corpus", tmp_path / "out", 1, tmp_path / "start", decoder_only, CPU)
+    start, further = Autoencoder.load(tmp_path / "start"), Autoencoder.load(tmp_path / "out")
+    assert torch.equal(further.encoder.inward.weight, start.encoder.inward.weight) is decoder_only
+    assert not torch.equal(further.decoder.outward.weight, start.decoder.outward.weight)
+    # Far nearer to the start than an untrained one is: it was trained further, not anew.
+    torch.testing.assert_close(further.encoder.inward.weight, start.encoder.inward.weight, rtol=0, atol=1e-3)
+
+
+def test_an_untrained_decoder_is_not_refined(tmp_path: Path) -> None:
+    with pytest.raises(BadArguments, match="--start"):
+        fit_autoencoder(tmp_path, tmp_path / "out", 1, None, True, CPU)

@@ -13,6 +13,7 @@ from unison_engine.bundle import find_bundle
 from unison_engine.errors import BadArguments, Cancelled, TooLarge
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import PEAK, Progress, Synthesizer
+from unison_engine.prompts import Event, timeline
 from unison_engine.runtime.text import PromptTokenizer, TextClock
 
 BELL = conditioning.text_to_audio("a bell rings", 1.23)
@@ -125,3 +126,18 @@ def test_spoken_characters_have_their_time() -> None:
     np.testing.assert_allclose(spoken, [1 + 2 * 1.0, 1 + 2 * 4.0], atol=1.1)
     assert np.all(found.positions[found.positions < 0] == -8)
     assert len(found.positions) == found.kept == len(found.ids) - len(tokenize.prefix)
+
+
+def test_what_tells_of_an_event_stands_at_its_time() -> None:
+    file = find_bundle("nano") / "tokenizer.json"
+    tokenize = PromptTokenizer(Tokenizer.from_file(str(file)), None, event_rate=25.0)
+    told = timeline([Event(1.0, 2.0, "a bell rings"), Event(1.5, 4.0, "rain falls, 2.5 drops a second")])
+    found = tokenize(told).positions
+    placed = found[found >= 0]
+    # Both events are spread from their start to their end, one behind the other.
+    second = int(np.flatnonzero(np.diff(placed) < 0)[0]) + 1
+    for part, start, end in ((placed[:second], 25.0, 50.0), (placed[second:], 37.5, 100.0)):
+        assert part[0] == start and part[-1] == end
+        np.testing.assert_allclose(np.diff(part), np.diff(part)[0], atol=1e-4)
+    assert np.all(found[found < 0] == -8)
+    assert np.all(PromptTokenizer(Tokenizer.from_file(str(file)), None)(told).positions == -8)

@@ -86,7 +86,7 @@ class Text(_Strict):
 
     `system`, `answer`, `window` and `padding` are those of `unison_engine.runtime.text.Template`. Without a recipe the
     weights lie in the bundle. With `phones`, spoken words go to the graph `fusion` as phones and are left out of what
-    the language model reads.
+    the language model reads. With `timed_events`, the tokens that tell of an event stand at its time.
     """
 
     tokenizer: str
@@ -96,6 +96,7 @@ class Text(_Strict):
     padding: Padding = "right"
     clock: Clock | None
     phones: bool = False
+    timed_events: bool = False
     weights: WeightRecipe | None = None
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 _VOICE_TAG = "[Speech with voice] "
 _QUOTED = re.compile(r'"([^"]*)"')
+# What `timeline` writes.
+_TIMES = re.compile(r"From (\d+\.\d)s to (\d+\.\d)s, ")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _TRAILING = " \t\r\n.,!?;:-\"'…。，！？；：、—“”‘’"  # noqa: RUF001 (the CJK marks are meant)
 
@@ -76,6 +78,13 @@ def spoken_spans(prompt: str) -> list[tuple[int, int]]:
     if prompt.startswith(_VOICE_TAG):
         return [(len(_VOICE_TAG), len(prompt))]
     return [match.span(1) for match in _QUOTED.finditer(prompt)]
+
+
+def timed_spans(prompt: str) -> list[tuple[int, int, float, float]]:
+    """Character ranges (first, last) of a prompt that tell of one event each, with its start and end in seconds."""
+    found = list(_TIMES.finditer(prompt))
+    ends = [match.start() for match in found[1:]] + [len(prompt)]
+    return [(match.start(), end, float(match[1]), float(match[2])) for match, end in zip(found, ends, strict=True)]
 
 
 def quote(text: str) -> str:

@@ -66,6 +66,7 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
             system=SYSTEM,
             clock=None if clock is None else Clock(**asdict(clock)),
             phones=checkpoint.config.phones,
+            timed_events=checkpoint.config.timed_events,
             weights=recipe,
         ),
         sampling=sampling,

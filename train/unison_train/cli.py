@@ -51,16 +51,19 @@ def autoencoder(
     corpus: Corpus,
     out: Annotated[Path, typer.Option(help="Folder of the autoencoder; an unfinished run in it goes on.")],
     steps: Annotated[int, typer.Option(help="Steps in all.")] = AutoencoderRecipe.steps,
-    decoder_of: Annotated[
-        Path | None,
-        typer.Option(help="Train the decoder of this autoencoder against an adversary; latents stay as they are."),
+    start: Annotated[
+        Path | None, typer.Option(help="Folder of an autoencoder to train further; networks on its latents go stale.")
     ] = None,
+    decoder_only: Annotated[
+        bool,
+        typer.Option("--decoder-only", help="Train the decoder alone, against an adversary; latents stay as they are."),
+    ] = False,
     device: Device = DEVICE,
     threads: Threads = 0,
 ) -> None:
     """Train the waveform autoencoder on every manifest of the corpus; started again, it goes on where it was."""
     _use(threads)
-    fit_autoencoder(corpus, out, steps, decoder_of, torch.device(device))
+    fit_autoencoder(corpus, out, steps, start, decoder_only, torch.device(device))
 
 
 @app.command()

@@ -72,6 +72,7 @@ def assemble(
         fast_dtype(device),
         told.get("system"),
         told.get("padding", "left"),
+        layout.frame_rate if network.timed_events else None,
     )
     if model.width != network.text_width:
         raise BadArguments(
@@ -100,20 +101,26 @@ def assemble(
     return Trainer(checkpoint, config, stream, held_out, states, out, processes)
 
 
-def fit_autoencoder(corpus: Path, out: Path, steps: int, decoder_of: Path | None, device: torch.device) -> None:
+def fit_autoencoder(
+    corpus: Path, out: Path, steps: int, start: Path | None, decoder_only: bool, device: torch.device
+) -> None:
     """Train an autoencoder on the training clips of every manifest in `corpus`; an unfinished run goes on.
 
-    With `decoder_of`, the autoencoder in that folder is the start, and only its decoder learns, against an adversary.
+    It begins as the one in `start`, or untrained. With `decoder_only`, its latents stay as they are, and the decoder
+    alone learns, against an adversary.
 
     Raises:
+        BadArguments: there is no decoder to train alone.
         UnknownAsset: the corpus holds no manifest.
     """
+    if decoder_only and start is None:
+        raise BadArguments("--decoder-only trains an autoencoder further; give its folder with --start.")
     manifests = sorted(corpus.glob("*.jsonl"))
     if not manifests:
         raise UnknownAsset(f"{corpus} holds no manifest (*.jsonl); run `unison-train corpus build {corpus}`.")
-    recipe = replace(REFINEMENT if decoder_of else AutoencoderRecipe(), steps=steps)
+    recipe = replace(REFINEMENT if decoder_only else AutoencoderRecipe(), steps=steps)
     torch.manual_seed(recipe.seed)
-    model = Autoencoder.load(decoder_of) if decoder_of else Autoencoder(AutoencoderConfig())
+    model = Autoencoder.load(start) if start else Autoencoder(AutoencoderConfig())
     bank = load_bank(manifests, model.config.sample_rate, device)
     AutoencoderTrainer(model.to(device), bank, recipe, out).run()
 

@@ -60,7 +60,7 @@ class LanguageModel:
         source, system, padding: see `load_language_model`.
         depth: number of blocks that want states.
         clock: see `TextClock`.
-        silent: whether spoken words are left out, see `PromptTokenizer`.
+        silent, event_rate: see `PromptTokenizer`.
         device: where the model runs.
         dtype: precision of weights and activations.
     """
@@ -75,11 +75,12 @@ class LanguageModel:
         dtype: torch.dtype = torch.bfloat16,
         system: str | None = None,
         padding: Padding = "left",
+        event_rate: float | None = None,
     ) -> None:
         found = load_language_model(source, dtype, system, padding)
         self.decoder: Any = found.decoder.to(device).eval().requires_grad_(False)
         self.tokenizer = found.tokenizer
-        self.tokenise = PromptTokenizer(found.tokenizer, clock, silent, found.template)
+        self.tokenise = PromptTokenizer(found.tokenizer, clock, silent, found.template, event_rate)
         self.unit = found.unit
         self.sha256 = found.sha256
         self.device = device

@@ -264,7 +264,8 @@ class Synthesizer:
         clock = None if text.clock is None else TextClock(**text.clock.model_dump())
         template = Template(text.system, text.answer, text.window, text.padding)
         file = Tokenizer.from_file(str(self._bundle.folder / text.tokenizer))
-        return PromptTokenizer(file, clock, text.phones, template)
+        rate = self.layout.frame_rate if text.timed_events else None
+        return PromptTokenizer(file, clock, text.phones, template, rate)
 
     @cached_property
     def language_model(self) -> AnyBackend:

@@ -12,7 +12,7 @@ from tokenizers import Encoding, Tokenizer
 
 from unison_engine.conditioning import Line
 from unison_engine.errors import BadArguments, TooLarge
-from unison_engine.prompts import spoken_spans
+from unison_engine.prompts import spoken_spans, timed_spans
 from unison_engine.pronunciation import SYMBOLS, Lexicon, symbol_times
 
 SYSTEM = "Imagine how this scene, voice or edit sounds."
@@ -65,7 +65,7 @@ class PromptTokens:
     Attributes:
         ids: all token ids, system turn first.
         kept: how many tokens at the end the network sees; what is in front of them is cut off.
-        positions: [kept] frame at which each kept token is spoken, -8 for tokens that are not.
+        positions: [kept] frame to which each kept token belongs, -8 for tokens that have no time.
     """
 
     ids: list[int]
@@ -116,13 +116,21 @@ class PromptTokenizer:
         clock: places spoken characters in time; None leaves tokens without position.
         silent: leave out the spoken words, which the network is told as phones.
         template: the exchange.
+        event_rate: latent frames a second, to spread the tokens that tell of an event from its start to its end;
+            None leaves them without position.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, clock: TextClock | None, silent: bool = False, template: Template | None = None
+        self,
+        tokenizer: Tokenizer,
+        clock: TextClock | None,
+        silent: bool = False,
+        template: Template | None = None,
+        event_rate: float | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         self._clock = clock
+        self._event_rate = event_rate
         self.silent = silent
         self.template = template or Template()
         self.prefix: list[int] = tokenizer.encode(self.template.head, add_special_tokens=False).ids
@@ -160,6 +168,10 @@ class PromptTokenizer:
 
     def _positions(self, prompt: str, offsets: list[tuple[int, int]], shift: int) -> NDArray[np.float32]:
         positions = np.full(len(offsets), UNSPOKEN, dtype=np.float32)
+        if self._event_rate is not None:
+            for start, end, begins, ends in timed_spans(prompt):
+                told = [token for token, (first, last) in enumerate(offsets) if start + shift <= first < end + shift]
+                positions[told] = np.linspace(begins, ends, len(told)) * self._event_rate
         if self._clock is None:
             return positions
         spoken_before = 0

@@ -39,15 +39,15 @@ Split = Literal["train", "valid", "test"]
 class Voice:
     """A teacher's voice.
 
-    `share` scales how many training sentences it reads, and `held_out` is how many of the held-out sentences
-    it reads, counted from the end of them, i.e. test sentences first.
+    `name` is that of the teacher; `share` scales how many training sentences it reads, and `held_out` is how many of
+    the held-out sentences it reads, counted from the end of them, i.e. test sentences first.
     """
 
     name: str
     gender: Literal["female", "male"]
     teacher: type[Kokoro] | type[Piper]
     licence: str
-    share: int = 1
+    share: float = 1.0
     held_out: int = 0
 
 
@@ -63,9 +63,23 @@ _TRAINED = (
 ).split()
 # Never trained on: speakers for tests of voice cloning.
 _UNHEARD = "af_sarah am_puck bf_lily bm_fable".split()
+
+
+def _blends(reach: int = 3) -> list[str]:
+    """Each trained voice mixed half and half with the next few of its gender: people to learn cloning from."""
+    genders = [[name for name in _TRAINED if _gender(name) == gender] for gender in ("female", "male")]
+    return [
+        f"{name}+{names[(place + step) % len(names)]}"
+        for names in genders
+        for place, name in enumerate(names)
+        for step in range(1, reach + 1)
+    ]
+
+
 KOKORO = (
     *(Voice(name, _gender(name), Kokoro, "Apache-2.0", held_out=15) for name in _TRAINED),
     *(Voice(name, _gender(name), Kokoro, "Apache-2.0", share=0, held_out=40) for name in _UNHEARD),
+    *(Voice(name, _gender(name), Kokoro, "Apache-2.0", share=0.3) for name in _blends()),
 )
 
 
@@ -95,7 +109,7 @@ def plan(sentences_per_voice: int, cache: Path) -> list[Reading]:
         kept = HELD_OUT - min(voice.held_out, sentences_per_voice)
         chosen = list(zip(held_out, splits, strict=False))[kept:][::-1]
         read = [(text, split, 0.0) for text, split in chosen]
-        count = voice.share * sentences_per_voice
+        count = round(voice.share * sentences_per_voice)
         read += [(text, "train", number / count) for number, text in enumerate(islice(trained, count), start=1)]
         readings += [
             (turn, Reading(voice, text, split, f"speech/{voice.name}/{number:04d}.flac"))

@@ -88,16 +88,20 @@ class Kokoro:
         self._voices = fetch.npm("kokoro-js", "1.2.1", sha256, cache) / "package" / "voices"
 
     def speak(self, symbols: Sequence[str], voice: str, speed: float = 1.0) -> NDArray[np.float32]:
-        """See `Teacher.speak`. Raises `UnknownAsset` if there is no such voice."""
-        file = self._voices / f"{voice}.bin"
-        if not file.is_file():
-            raise UnknownAsset(f"Kokoro has no voice {voice!r}; its voices are the files in {self._voices}")
-        styles = np.fromfile(file, dtype=np.float32).reshape(510, 1, 256)
+        """See `Teacher.speak`; voices joined by "+" are mixed. Raises `UnknownAsset` if there is no such voice."""
+        styles = np.mean([self._styles(name) for name in voice.split("+")], axis=0, dtype=np.float32)
         ids = [self._vocabulary[letter] for letter in _spell(symbols, _KOKORO)]
         tokens = np.array([[0, *ids, 0]], dtype=np.int64)
         feed = {"tokens": tokens, "style": styles[len(ids) - 1], "speed": np.array([speed], np.float32)}
         wave = np.asarray(self._session.run(None, feed)[0], dtype=np.float32).reshape(-1)
         return trim(wave)
+
+    def _styles(self, voice: str) -> NDArray[np.float32]:
+        """What the model is told of a voice, for every number of tokens: [510, 1, 256]."""
+        file = self._voices / f"{voice}.bin"
+        if not file.is_file():
+            raise UnknownAsset(f"Kokoro has no voice {voice!r}; its voices are the files in {self._voices}")
+        return np.fromfile(file, dtype=np.float32).reshape(510, 1, 256)
 
 
 class Piper:

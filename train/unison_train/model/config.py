@@ -25,6 +25,7 @@ class DiTConfig:
         rotary_base: base of the rotary rates.
         text_clock: when characters are spoken, for rotating text keys; None leaves text without position.
         phones: spoken words come as phones with their times, see `PhoneEncoder`, and not through the language model.
+        timed_events: the tokens that tell of an event of a timeline stand at its time, see `PromptTokenizer`.
 
     Raises:
         BadArguments: heads do not divide the width, or `rotary` is odd or wider than a head.
@@ -41,6 +42,7 @@ class DiTConfig:
     rotary_base: float = 10_000.0
     text_clock: TextClock | None = None
     phones: bool = False
+    timed_events: bool = False
 
     def __post_init__(self) -> None:
         """Refuse sizes that no network can have."""
@@ -56,8 +58,8 @@ class DiTConfig:
 
     @property
     def places_text(self) -> bool:
-        """Whether text keys rotate with the frame at which they are spoken."""
-        return self.phones or self.text_clock is not None
+        """Whether text keys rotate with the frame to which they belong."""
+        return self.phones or self.timed_events or self.text_clock is not None
 
     @property
     def mlp_width(self) -> int:
@@ -89,6 +91,7 @@ PRESETS = {
             text_width=576,
             patch_kernel=3,
             phones=True,
+            timed_events=True,
         ),
         LatentLayout(sample_rate=24_000, hop=960, channels=32, max_seconds=10.0),
     ),
