@@ -11,9 +11,9 @@ from tests.conftest import LAYOUT
 from unison_engine import conditioning
 from unison_engine.bundle import find_bundle
 from unison_engine.errors import BadArguments, Cancelled, TooLarge
+from unison_engine.prompts import Event, timeline
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import PEAK, Progress, Synthesizer
-from unison_engine.prompts import Event, timeline
 from unison_engine.runtime.text import PromptTokenizer, TextClock
 
 BELL = conditioning.text_to_audio("a bell rings", 1.23)
