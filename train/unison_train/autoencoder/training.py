@@ -27,7 +27,8 @@ PEAK = 0.97
 class AutoencoderRecipe:
     """How to train; weights of the losses are relative to the spectral distance.
 
-    `adversarial` turns the adversary on, `freeze_encoder` trains the decoder alone, so that latents stay as they are.
+    `adversarial` turns the adversary on, which learns at `judge_rate`: much slower, and it never tells both apart.
+    `freeze_encoder` trains the decoder alone, so that latents stay as they are.
     """
 
     steps: int = 4000
@@ -41,6 +42,7 @@ class AutoencoderRecipe:
     freeze_encoder: bool = False
     fooled: float = 0.2
     matched: float = 1.0
+    judge_rate: float = 1e-3
     seed: int = 1
 
 
@@ -67,7 +69,7 @@ class AutoencoderTrainer:
         self.optimiser = torch.optim.AdamW(trained, recipe.learning_rate, (0.8, 0.99), weight_decay=1e-3)
         self.adversary = Adversary().to(self.device) if recipe.adversarial else None
         if self.adversary is not None:
-            self.judge_optimiser = torch.optim.AdamW(self.adversary.parameters(), 2e-4, (0.8, 0.99))
+            self.judge_optimiser = torch.optim.AdamW(self.adversary.parameters(), recipe.judge_rate, (0.8, 0.99))
         self.rng = np.random.default_rng(recipe.seed)
         self.generator = torch.Generator(self.device).manual_seed(recipe.seed)
         self.done = 0

@@ -89,7 +89,7 @@ class Kokoro:
 
     def speak(self, symbols: Sequence[str], voice: str, speed: float = 1.0) -> NDArray[np.float32]:
         """See `Teacher.speak`; voices joined by "+" are mixed. Raises `UnknownAsset` if there is no such voice."""
-        styles = np.mean([self._styles(name) for name in voice.split("+")], axis=0, dtype=np.float32)
+        styles = np.stack([self._styles(name) for name in voice.split("+")]).mean(axis=0)
         ids = [self._vocabulary[letter] for letter in _spell(symbols, _KOKORO)]
         tokens = np.array([[0, *ids, 0]], dtype=np.int64)
         feed = {"tokens": tokens, "style": styles[len(ids) - 1], "speed": np.array([speed], np.float32)}
