@@ -21,13 +21,13 @@ from torch.nn import functional as F
 from unison_engine.audio import Wave, rms_normalise
 from unison_engine.errors import UnknownAsset
 from unison_train.autoencoder.spectrum import mel_filters
-from unison_train.corpus.foley.catalogue import CATALOGUE
+from unison_train.corpus.foley.catalogue import JUDGED
 
 RATE = 16_000
 WINDOW, HOP, MELS = 512, 160, 64
 FRAME_SECONDS = 4 * HOP / RATE
 """The network tells what it hears every 40 ms."""
-KINDS = tuple(sound.label for sound in CATALOGUE)
+KINDS = tuple(sound.label for sound in JUDGED)
 WEIGHTS = Path(__file__).parent / "tagger.safetensors"
 HEARD = 0.5
 """A kind is heard where its probability is at least this."""
