@@ -1,4 +1,4 @@
-"""Which of the procedural kinds of sound is heard, and when: a small network of our own.
+"""Which of 39 procedural kinds of sound is heard, and when: a small network of our own.
 
 No pretrained classifier of sound events was to be had, so this one is trained by `unison-train tagger` on sounds of
 `unison_train.corpus.foley` whose seeds neither the corpus nor the requests use, alone and in mixtures, under speech and
