@@ -77,7 +77,7 @@ def hits(*keys: int) -> Play:
 
 
 def patter(*keys: int) -> Play:
-    """Eighths and sixteenths in turn over the drums `keys`, as by two hands."""
+    """Eighths and sixteenths in turn over the drums `keys`, as by two hands; it stops after two to four seconds."""
 
     def play(rng: Rng) -> list[Note]:
         step, loud, at, notes = rng.uniform(0.11, 0.17), loudness(rng), 0.0, []
