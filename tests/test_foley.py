@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unison_train.corpus.foley.catalogue import CATALOGUE, PEAK, Sound
+from unison_train.corpus.foley.catalogue import CATALOGUE, JUDGED, PEAK, Sound
 from unison_train.corpus.foley.dsp import RATE
+from unison_train.evaluation.items import FILE, Item, SoundStem
 
 
 @pytest.mark.parametrize("sound", CATALOGUE, ids=lambda sound: sound.label)
@@ -28,6 +29,17 @@ def test_the_seed_decides_and_variants_differ(sound: Sound) -> None:
 def test_no_caption_names_two_sounds() -> None:
     captions = [caption for sound in CATALOGUE for caption in sound.captions]
     assert len(captions) == len(set(captions))
+
+
+def test_no_two_sounds_have_a_label() -> None:
+    assert len({sound.label for sound in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_requests_ask_for_judged_kinds_alone() -> None:
+    items = [Item.model_validate_json(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+    asked = {stem.kind for item in items for stem in item.stems if isinstance(stem, SoundStem)}
+    assert asked <= {sound.label for sound in JUDGED}
+    assert CATALOGUE[: len(JUDGED)] == JUDGED
 
 
 def test_sounds_differ_in_what_is_heard() -> None:

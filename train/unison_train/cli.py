@@ -41,7 +41,7 @@ def build(
     sentences: Annotated[int, typer.Option(help="Sentences that each synthetic voice reads.")] = 280,
     workers: Annotated[int, typer.Option(help="Processes that read aloud.")] = 2,
 ) -> None:
-    """Build the corpus of `nano`: procedural sounds, CC0 recordings, synthesised speech. Resumable."""
+    """Build the corpus of `nano`: procedural sounds, recordings, instruments, synthesised speech. Resumable."""
     build_sounds(out, cache)
     build_speech(out, cache, sentences, workers)
 

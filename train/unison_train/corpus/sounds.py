@@ -1,4 +1,4 @@
-"""The sound half of the corpus: procedural sounds and CC0 recordings, written as FLAC with exact captions."""
+"""The sound half of the corpus: procedural sounds, recordings and instruments, written as FLAC with exact captions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from unison_engine.audio import read_audio
 from unison_train.corpus import fetch
 from unison_train.corpus.foley.catalogue import CATALOGUE
 from unison_train.corpus.foley.dsp import RATE
+from unison_train.corpus.instruments.catalogue import INSTRUMENTS
+from unison_train.corpus.instruments.render import render
 from unison_train.corpus.manifest import Clip, write_manifest
 
 SONIC_PI_SHA256 = "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d"
+FLUID_SHA256 = "6f531493ac4e4d9772fd96b2488ea1790af81c196135fbdd25997da0781fc60e"
 VARIANTS = 40
 TEST_VARIANTS = 4
+INSTRUMENT_VARIANTS = 10
+INSTRUMENT_TEST_VARIANTS = 2
 
 # Recordings of sonic-pi-samples (CC0) that a listener would name alike; file name without ending -> label, captions.
 RECORDINGS = {
@@ -52,9 +57,13 @@ RECORDINGS = {
 def build_sounds(out: Path, cache: Path = fetch.CACHE) -> None:
     """Write `out/sound/*.flac` (24 kHz mono) and `out/sound.jsonl`; files that exist are kept.
 
-    Of each procedural sound, the last variants are the test split; recordings are for training only.
+    Of each procedural sound and each instrument, the last variants are the test split; recordings are for training
+    only.
+
+    Raises:
+        UnknownAsset: a package cannot be fetched, or its soundfont leaves an instrument silent.
     """
-    clips = [*_procedural(out), *_recorded(out, cache)]
+    clips = [*_procedural(out), *_recorded(out, cache), *_played(out, cache)]
     write_manifest(out / "sound.jsonl", clips)
 
 
@@ -92,6 +101,28 @@ def _recorded(out: Path, cache: Path) -> Iterator[Clip]:
             captions=captions,
             label=label,
         )
+
+
+def _played(out: Path, cache: Path) -> Iterator[Clip]:
+    folder = fetch.debian("fluid-soundfont-gm", "3.1-5.3", FLUID_SHA256, cache)
+    soundfont = (folder / "usr/share/sounds/sf2/FluidR3_GM.sf2").read_bytes()
+    count = INSTRUMENT_VARIANTS + INSTRUMENT_TEST_VARIANTS
+    for instrument in tqdm(INSTRUMENTS, desc="instruments"):
+        place = Path("sound") / "fluid_gm" / instrument.label.replace(" ", "_")
+        paths = [place / f"{variant:03}.flac" for variant in range(count)]
+        if not all((out / path).is_file() for path in paths):
+            for path, wave in zip(paths, render(instrument, soundfont, count), strict=True):
+                _write(out / path, wave)
+        for variant, path in enumerate(paths):
+            yield Clip(
+                path=str(path),
+                seconds=soundfile.info(out / path).duration,
+                split="train" if variant < INSTRUMENT_VARIANTS else "test",
+                licence="MIT",
+                source="fluid-soundfont-gm",
+                captions=instrument.phrase(variant).captions,
+                label=instrument.label,
+            )
 
 
 def _write(path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:

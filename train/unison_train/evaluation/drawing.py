@@ -17,7 +17,7 @@ from unison_engine import prompts
 from unison_engine.audio import sounding
 from unison_engine.conditioning import LEAD_SECONDS, TAIL_SECONDS
 from unison_engine.pronunciation import Lexicon, natural_seconds
-from unison_train.corpus.foley.catalogue import CATALOGUE, Sound
+from unison_train.corpus.foley.catalogue import JUDGED, Sound
 from unison_train.corpus.manifest import Clip, read_manifest
 from unison_train.evaluation.items import FILE, Item, Part, SoundStem, SpeechStem, Stem
 from unison_train.evaluation.judges.tagger import RATE
@@ -48,14 +48,14 @@ class Drawer:
             fits = clip.split == "test" and clip.seconds <= _LONGEST_LINE
             if fits and int(Path(clip.path).stem) <= _READINGS:
                 spoken[clip.transcript or ""] = clip
-        self.beds = [sound for sound in CATALOGUE if sound.shortest >= 3.0]
-        self.events = [sound for sound in CATALOGUE if sound.shortest < 3.0]
+        self.beds = [sound for sound in JUDGED if sound.shortest >= 3.0]
+        self.events = [sound for sound in JUDGED if sound.shortest < 3.0]
         self._variants = iter(range(FIRST_VARIANT, 10_000))
 
     def items(self) -> Iterator[Item]:
         """Every item of every task."""
-        for kind in self.rng.permutation(len(CATALOGUE)):
-            yield self.text_to_audio(CATALOGUE[kind])
+        for kind in self.rng.permutation(len(JUDGED)):
+            yield self.text_to_audio(JUDGED[kind])
         for draw in (
             self.text_to_speech,
             self.voice_clone,
@@ -97,8 +97,8 @@ class Drawer:
     def timeline(self, number: int) -> Item:
         """Three different sounds one after another."""
         stems, at = [], float(self.rng.uniform(0.2, 1.0))
-        for index in self.rng.choice(len(CATALOGUE), 3, replace=False):
-            sound = CATALOGUE[index]
+        for index in self.rng.choice(len(JUDGED), 3, replace=False):
+            sound = JUDGED[index]
             lasting = round(float(self.rng.uniform(1.5, 2.2)), 1) if sound in self.beds else None
             stems.append(self.sound(sound, "new", round(at, 1), lasting))
             at = stems[-1].end + float(self.rng.uniform(0.5, 1.0))

@@ -13,13 +13,13 @@ from unison_engine.conditioning import Conditioning
 from unison_engine.errors import UnknownAsset
 from unison_engine.layout import LatentLayout
 from unison_engine.prompts import Event
-from unison_train.corpus.foley.catalogue import CATALOGUE
+from unison_train.corpus.foley.catalogue import JUDGED
 from unison_train.corpus.manifest import read_manifest
 from unison_train.evaluation.items import Item, Part, SoundStem, Stem
 from unison_train.evaluation.judges.tagger_training import variant
 
 _PEAK = 0.99
-_SOUNDS = {sound.label: sound for sound in CATALOGUE}
+_SOUNDS = {sound.label: sound for sound in JUDGED}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which of the procedural kinds of sound is heard, and when: a small network of our own.
+"""Which of 39 procedural kinds of sound is heard, and when: a small network of our own.
 
 No pretrained classifier of sound events was to be had, so this one is trained by `unison-train tagger` on sounds of
 `unison_train.corpus.foley` whose seeds neither the corpus nor the requests use, alone and in mixtures, under speech and
@@ -21,13 +21,13 @@ from torch.nn import functional as F
 from unison_engine.audio import Wave, rms_normalise
 from unison_engine.errors import UnknownAsset
 from unison_train.autoencoder.spectrum import mel_filters
-from unison_train.corpus.foley.catalogue import CATALOGUE
+from unison_train.corpus.foley.catalogue import JUDGED
 
 RATE = 16_000
 WINDOW, HOP, MELS = 512, 160, 64
 FRAME_SECONDS = 4 * HOP / RATE
 """The network tells what it hears every 40 ms."""
-KINDS = tuple(sound.label for sound in CATALOGUE)
+KINDS = tuple(sound.label for sound in JUDGED)
 WEIGHTS = Path(__file__).parent / "tagger.safetensors"
 HEARD = 0.5
 """A kind is heard where its probability is at least this."""

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from unison_engine.audio import Wave, read_audio, rms_normalise, sounding
 from unison_train.corpus.foley import dsp
-from unison_train.corpus.foley.catalogue import CATALOGUE, Sound
+from unison_train.corpus.foley.catalogue import JUDGED, Sound
 from unison_train.corpus.manifest import read_manifest
 from unison_train.evaluation.judges.tagger import (
     HOP,
@@ -64,7 +64,7 @@ def train_tagger(corpus: Path, out: Path, recipe: TaggerRecipe = TaggerRecipe())
     rng = np.random.default_rng(SEED)
     sounds = [
         [_cut(variant(sound, TRAINED + number)) for number in range(recipe.variants)]
-        for sound in tqdm(CATALOGUE, desc="sounds", disable=None)
+        for sound in tqdm(JUDGED, desc="sounds", disable=None)
     ]
     speech = _speech(corpus)
     network = TaggerNetwork()
@@ -96,7 +96,7 @@ def train_tagger(corpus: Path, out: Path, recipe: TaggerRecipe = TaggerRecipe())
 
 def held_out_scores(network: TaggerNetwork, variants: int = 10) -> dict[str, float]:
     """On variants that it never heard: kinds named rightly, and found in a mixture of two, and imagined in it."""
-    waves = [[_cut(variant(sound, HELD_OUT + number)) for number in range(variants)] for sound in CATALOGUE]
+    waves = [[_cut(variant(sound, HELD_OUT + number)) for number in range(variants)] for sound in JUDGED]
     named = [
         float(int(strength(probabilities(network, wave)).argmax()) == kind)
         for kind, alike in enumerate(waves)
