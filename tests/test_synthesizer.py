@@ -141,3 +141,4 @@ def test_what_tells_of_an_event_stands_at_its_time() -> None:
         np.testing.assert_allclose(np.diff(part), np.diff(part)[0], atol=1e-4)
     assert np.all(found[found < 0] == -8)
     assert np.all(PromptTokenizer(Tokenizer.from_file(str(file)), None)(told).positions == -8)
+    assert np.all(tokenize("[Audio] a bell rings").positions == -8)

@@ -83,8 +83,8 @@ def spoken_spans(prompt: str) -> list[tuple[int, int]]:
 def timed_spans(prompt: str) -> list[tuple[int, int, float, float]]:
     """Character ranges (first, last) of a prompt that tell of one event each, with its start and end in seconds."""
     found = list(_TIMES.finditer(prompt))
-    ends = [match.start() for match in found[1:]] + [len(prompt)]
-    return [(match.start(), end, float(match[1]), float(match[2])) for match, end in zip(found, ends, strict=True)]
+    edges = [*(match.start() for match in found), len(prompt)]
+    return [(match.start(), end, float(match[1]), float(match[2])) for match, end in zip(found, edges[1:], strict=True)]
 
 
 def quote(text: str) -> str:
