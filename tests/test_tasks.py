@@ -36,7 +36,7 @@ def test_parameters_are_read_from_the_schema() -> None:
     known = {parameter.name: parameter for parameter in parameters(Bell)}
     assert list(known) == [
         *("metal", "strikes", "tower", "seconds", "room"),
-        *("seed", "steps", "guidance", "lufs", "play", "priority", "out"),
+        *("seed", "steps", "guidance", "lufs", "play", "priority", "out", "tag"),
     ]
     assert [name for name, parameter in known.items() if parameter.fixed] == ["metal", "strikes"]
     assert [name for name, parameter in known.items() if parameter.required] == ["metal"]

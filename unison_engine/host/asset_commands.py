@@ -22,7 +22,7 @@ from unison_engine.takes import Take
 from unison_engine.takes.wavefile import RATE
 from unison_engine.tasks import FileName, Recording
 
-_LISTED = Reply("/unison/item", "s asset, s task, f seconds, f lufs, s created, s prompt")
+_LISTED = Reply("/unison/item", "s asset, s task, f seconds, f lufs, s created, s prompt, s tag")
 
 
 class OneAsset(Schema):
@@ -34,8 +34,9 @@ class OneAsset(Schema):
 class Search(Schema):
     """Arguments of /unison/asset/search."""
 
-    words: Annotated[str, Field(max_length=500, description="Words that its name or its prompt holds, all."), Fixed()]
+    words: Annotated[str, Field(max_length=500, description="Words that its name or its request holds, all."), Fixed()]
     task: Annotated[str, Field(description="Only takes of this task, or `capture` or `import`.")] = ""
+    tag: Annotated[str, Field(description="Only takes with this label, as it was given.")] = ""
 
 
 class Add(Schema):
@@ -64,14 +65,16 @@ def _list(host: Host, call: Call, asked: Nothing) -> list[Message]:
 
 def _search(host: Host, call: Call, asked: Search) -> list[Message]:
     def look() -> list[Message]:
-        return call.items(_listed(take) for take in host.library.search(asked.words, asked.task or None))
+        found = host.library.search(asked.words, asked.task or None, tag=asked.tag or None)
+        return call.items(_listed(take) for take in found)
 
     return host.chores.start(call, look)
 
 
 def _listed(take: Take) -> tuple[str | float, ...]:
     recipe = take.recipe
-    return (take.id, recipe.task, take.seconds, take.lufs, _created(take), osc.shorten(recipe.prompt, 200))
+    prompt = osc.shorten(recipe.prompt, 200)
+    return (take.id, recipe.task, take.seconds, take.lufs, _created(take), prompt, recipe.tag)
 
 
 def _created(take: Take) -> str:

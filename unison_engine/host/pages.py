@@ -17,7 +17,7 @@ from unison_engine.host.shelf import Shelf
 from unison_engine.schema import Schema
 from unison_engine.takes import Take, TakeLibrary
 from unison_engine.takes.wavefile import RATE
-from unison_engine.tasks import FileName
+from unison_engine.tasks import MAX_TAG, FileName
 
 MAX_UPLOAD = 256 * 2**20
 """Bytes of the largest recording that is taken; 15 minutes of stereo at 48 kHz and 24 bit."""
@@ -47,6 +47,7 @@ class Search(Schema):
 
     text: Annotated[str, Field(max_length=200, description="Words that the takes hold.")] = ""
     task: Annotated[str, Field(max_length=100, description="The task that made them.")] = ""
+    tag: Annotated[str, Field(max_length=MAX_TAG, description="The label that they were given.")] = ""
     offset: Annotated[int, Field(ge=0, description="How many of the newest to pass over.")] = 0
     limit: Annotated[int, Field(ge=1, le=500, description="How many to tell of at most.")] = 100
 
@@ -102,7 +103,7 @@ class Pages:
 
     async def _takes(self, request: web.Request) -> web.StreamResponse:
         asked = await _told(lambda: Search.read("/takes", request.query))
-        found = await _told(lambda: self._library.search(asked.text, asked.task or None))
+        found = await _told(lambda: self._library.search(asked.text, asked.task or None, tag=asked.tag or None))
         newest = found[::-1][asked.offset : asked.offset + asked.limit]
         return web.json_response({"total": len(found), "takes": [_document(take) for take in newest]})
 
