@@ -90,16 +90,16 @@ class Client:
         """Hang up; jobs that run go on."""
         self._line.close()
 
-    def run(self, task: str, /, *, progress: Told | None = None, at: float | None = None, **fields: object) -> Take:
+    def run(self, task: str, /, *, progress: Told | None = None, when: float | None = None, **fields: object) -> Take:
         """Make one sound; `fields` are those of the task's request, and recordings are named as the engine knows them.
 
-        With `play`, it is heard at the Unix time `at`, or as soon as it is there.
+        With `play`, it is heard at the Unix time `when`, or as soon as it is there.
 
         Raises:
             UnisonError: what `Engine.run` raises, of the same class; or `Cancelled`, by whomever.
             Unreachable: the line was lost.
         """
-        return self._make("/unison/run/json", [task, json.dumps(fields)], progress, at)[0]
+        return self._make("/unison/run/json", [task, json.dumps(fields)], progress, when)[0]
 
     def again(self, name: str, /, *, progress: Told | None = None, **changes: str | float) -> Take:
         """Make a take or a job once more: the same samples, or what `changes` of its request make of it.

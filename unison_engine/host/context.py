@@ -45,6 +45,7 @@ class Host:
         reports: tells clients how their jobs go.
         stopped: set to end the server.
         address: host and port that are listened to.
+        find_command: the command of an address; raises `UnknownAddress` or `UnknownTask`.
         token: what lines from other machines give first; None where nothing but this machine is served.
         trace: how much is logged of what comes in, 0 to 3.
         malformed: packets that could not be read so far.
@@ -65,6 +66,7 @@ class Host:
     reports: JobReports
     stopped: asyncio.Event
     address: Callable[[], tuple[str, int]]
+    find_command: Callable[[str], object]
     token: str | None = None
     trace: int = 0
     malformed: int = 0
@@ -108,10 +110,13 @@ class Host:
 
         Raises:
             BadArguments: what is asked for cannot be delivered so.
+            UnknownAddress: there is no such command to be run when it is done.
             QueueFull: too many jobs are waiting.
         """
         if delivery:
             delivery.check_request(request)
+            for message in delivery.completion(""):
+                self.find_command(message.address)
         job = self.scheduler.submit(task, request, call, parent, delivery)
         call.pending += 1
         job.ack = call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))

@@ -137,7 +137,8 @@ class TakeLibrary:
     ) -> builtins.list[Take]:
         """Takes whose name, prompt or request holds every word of `text`, oldest first.
 
-        `tag` is the whole label that a request gave. `since` and `until` bound when they were made: from the one on, and before the other.
+        `tag` is the whole label that a request gave. `since` and `until` bound when they were made: from the one on,
+        and before the other.
 
         Raises:
             LibraryFailed: the folder cannot be read.
