@@ -155,7 +155,7 @@ def test_a_recording_that_is_sent_becomes_a_take(host: LiveHost, monkeypatch: py
         status, _, body = ask(host, f"/takes?{query}", method="POST", body=data)
         assert status == 400 and said in body.decode()
     assert ask(host, "/takes?name=siren", {"Origin": "https://elsewhere.example"}, "POST", file.getvalue())[0] == 403
-    monkeypatch.setattr("unison_engine.host.pages.MAX_UPLOAD", 100)
+    monkeypatch.setattr("unison_engine.host.incoming.MAX_UPLOAD", 100)
     status, _, body = ask(host, "/takes?name=long", method="POST", body=file.getvalue())
     assert status == 413 and "long is larger than 100 bytes" in body.decode()
 

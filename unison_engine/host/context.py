@@ -16,6 +16,7 @@ from unison_engine.host.calls import Call
 from unison_engine.host.chores import Chores
 from unison_engine.host.clients import ClientBook
 from unison_engine.host.delivery import Delivery
+from unison_engine.host.incoming import Inbox
 from unison_engine.host.osc import Message
 from unison_engine.host.player import Player
 from unison_engine.host.plugins import Plugins
@@ -47,6 +48,7 @@ class Host:
         address: host and port that are listened to.
         find_command: the command of an address; raises `UnknownAddress` or `UnknownTask`.
         token: what lines from other machines give first; None where nothing but this machine is served.
+        inbox: recordings that come in part by part.
         trace: how much is logged of what comes in, 0 to 3.
         malformed: packets that could not be read so far.
         started: `time.monotonic` when the host began.
@@ -68,6 +70,7 @@ class Host:
     address: Callable[[], tuple[str, int]]
     find_command: Callable[[str], object]
     token: str | None = None
+    inbox: Inbox = field(default_factory=Inbox)
     trace: int = 0
     malformed: int = 0
     started: float = field(default_factory=time.monotonic)

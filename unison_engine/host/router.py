@@ -70,6 +70,7 @@ class Router:
     def forget(self, source: Peer) -> None:
         """The line is closed: nobody listens there any more."""
         self._host.clients.drop(source)
+        self._host.inbox.drop(source)
 
     def run(self, message: Message, source: Peer) -> None:
         """Run one message now."""
