@@ -133,7 +133,8 @@ class Cancelled(UnisonError):
     code = "cancelled"
 
 
-KINDS: dict[str, type[UnisonError]] = {kind.code: kind for kind in (UnisonError, *UnisonError.__subclasses__())}
+KINDS: dict[str, type[UnisonError]] = {UnisonError.code: UnisonError}
+KINDS |= {kind.code: kind for kind in UnisonError.__subclasses__()}
 """The kinds of errors by their codes. Kinds that are declared elsewhere share the code of one of these."""
 
 

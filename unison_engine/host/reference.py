@@ -43,7 +43,7 @@ def reference() -> str:
             ),
             "\nThe dots stand for what each command adds, as told with it.\n",
             "## Codes\n",
-            "The codes of `/unison/fail` and `/unison/job/query`, and of a client that reaches no engine. They never change.\n",
+            "Those of `/unison/fail` and `/unison/job/query`, and of clients without an engine. They never change.\n",
             *_table(("code", "when"), ((f"`{code}`", _first_line(kind)) for code, kind in sorted(KINDS.items()))),
             "",
             "## Tasks\n",
