@@ -118,7 +118,7 @@ class Host:
         """
         if delivery:
             delivery.check_request(request)
-            for message in delivery.completion(""):
+            for message in delivery.commands(""):
                 self.find_command(message.address)
         job = self.scheduler.submit(task, request, call, parent, delivery)
         call.pending += 1

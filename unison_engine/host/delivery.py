@@ -116,7 +116,7 @@ class Delivery(Copy, Cue):
         AfterValidator(_readable),
     ] = None
 
-    def completion(self, take_id: str) -> list[Message]:
+    def commands(self, take_id: str) -> list[Message]:
         """The commands that are to be run when the take is there."""
         return completion.about(completion.read(self.then), take_id) if self.then else []
 

@@ -197,7 +197,7 @@ class Server:
 
     def _run_completion(self, job: Job, take_id: str) -> None:
         # Later, as its commands may change what is just being told of the job.
-        for message in job.delivery.completion(take_id):
+        for message in job.delivery.commands(take_id):
             asyncio.get_running_loop().call_soon(self.router.accept, message, job.call.source)
 
     def _advanced(self, job: Job) -> None:
