@@ -30,8 +30,11 @@ WORDS = [
     "[" * 2000,
     "\0",
     "ü" * 300,
+    "then",
+    "/unison/play/start 0 {asset}",
 ]
 NUMBERS = [0, 1, -1, 2**31 - 1, -(2**31), 2**40, 0.5, -1.0, 1e30, 1e300, float("nan"), float("inf")]
+BLOBS = [b"RIFF", b"/unison/ping\0\0\0\0,\0\0\0", bytes(5000)]
 
 
 class Line(asyncio.DatagramTransport):
@@ -102,14 +105,14 @@ def packet(rng: random.Random) -> bytes:
 
 
 def _message(rng: random.Random) -> bytes:
-    arguments: list[str | float] = [
+    arguments: list[str | float | bytes] = [
         rng.choice(WORDS) if rng.random() < 0.5 else rng.choice(NUMBERS) for _ in range(rng.randrange(6))
     ]
     if rng.random() < 0.8:
         arguments.insert(0, rng.randrange(1000))
     command = COMMANDS.get(address := rng.choice(ADDRESSES))
     if command and rng.random() < 0.3:  # Of the right types, at least.
-        values: dict[str, Sequence[str | float]] = {"s": WORDS, "i": NUMBERS[:5], "f": NUMBERS}
+        values: dict[str, Sequence[str | float | bytes]] = {"s": WORDS, "i": NUMBERS[:5], "f": NUMBERS, "b": BLOBS}
         arguments[1:] = [rng.choice(values[parameter.tag]) for parameter in command.parameters if parameter.fixed]
     return message(address, *[a for a in arguments if not (isinstance(a, float) and abs(a) > 3e38)])
 

@@ -120,10 +120,13 @@ def test_equal_samples_from_the_command_line_and_from_python(engine: Engine, tmp
 def test_takes_are_found_varied_and_removed(engine: Engine) -> None:
     folder = ["--library", str(engine.library.folder)]
     door = engine.run("text_to_audio", prompt="a door slams", seconds=0.5, out="door")
-    engine.run("text_to_audio", prompt="rain", seconds=0.5, out="rain")
+    assert invoke("run", "text_to_audio", "--prompt", "rain", "--seconds", "0.5", "--tag", "weather").exit_code == 0
+    (weather,) = engine.library.search(tag="weather")
+    engine.library.rename(weather.id, "rain")
     listed = invoke("takes", "list", *folder).stdout.splitlines()
     assert len(listed) == 2 and "door  [Audio] a door slams" in listed[0] and "0.50 s" in listed[0]
     assert invoke("takes", "search", "SLAMS", "door", *folder).stdout.splitlines() == listed[:1]
+    assert invoke("takes", "search", "--tag", "weather", *folder).stdout.splitlines() == listed[1:]
     assert invoke("takes", "search", "--until", "2020-01-01", *folder).stdout == ""
     shown = json.loads(invoke("takes", "show", "door", *folder).stdout)
     assert shown == json.loads(door.model_dump_json())

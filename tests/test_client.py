@@ -53,7 +53,7 @@ def loudest(host: LiveHost) -> float:
 
 
 def test_a_sound_is_heard_at_its_time(host: LiveHost, unison: Client) -> None:
-    take = unison.run("text_to_audio", prompt="gong", seconds=0.5, play=True, at=time.time() + 3000)
+    take = unison.run("text_to_audio", prompt="gong", seconds=0.5, play=True, when=time.time() + 3000)
     assert take.seconds == 0.5 and loudest(host) == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import io
 import itertools
 import json
 import socket
@@ -12,19 +13,24 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
 from unison_engine.host.discovery import SERVICE, Announcement
+from unison_engine.host.framing import LengthFraming
 from unison_engine.host.job_nodes import MAX_NODES
 from unison_engine.registry import PluginSource
 from unison_engine.switches import Switches
 from unison_engine.testing import (
     FIXED,
     PATIENCE,
+    Client,
     LiveHost,
     OscClient,
+    TcpClient,
     WebSocketClient,
     installed_commands,
     open_fast,
@@ -95,7 +101,10 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
     """Walks the whole tree and sends to each command one value per tag, from its range where it has one."""
     spare = EntryPoint("spare", "colorsys", "unison_engine")  # Any module is a plugin that brings nothing.
     plugins = PluginSource((*entry_points(group="unison_engine"), spare), Switches(tmp_path / "plugins.json"))
-    with LiveHost(open_slow, tmp_path / "takes", plugins=plugins) as host, OscClient(host.port) as client:
+    with (
+        LiveHost(open_slow, tmp_path / "takes", plugins=plugins) as host,
+        TcpClient(host.port, LengthFraming()) as client,
+    ):
         status, root = get(host, "/")
         assert status == 200
         nodes = {node["FULL_PATH"]: node for node in leaves(root) if node["ACCESS"] & 2}
@@ -113,7 +122,9 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
                 client.ask(RUN, 1000 + k, "sea", 0.5, "steps", 1000, reply="/unison/ack")[2]
                 for k in (number, number + 1)
             ]
-            named: dict[str, str | float] = texts | {"job": jobs[1]} | prepared(client, node, 3000 + 10 * number, take)
+            named: dict[str, str | float | bytes] = (
+                texts | {"job": jobs[1]} | prepared(client, node, 3000 + 10 * number, take)
+            )
             arguments = zip(node["TYPE"], node["EXTENDED_TYPE"], node["RANGE"], strict=True)
             values = [value_of(tag, name, allowed or {}, named) for tag, name, allowed in arguments]
             for name, pair in node.get("PAIRS", {}).items():
@@ -123,16 +134,20 @@ def test_every_writable_node_takes_what_its_type_says(tmp_path: Path) -> None:
             assert_taken(client, node["FULL_PATH"], number)
 
 
-def prepared(client: OscClient, node: dict[str, Any], number: int, take: str) -> dict[str, str | float]:
+def prepared(client: Client, node: dict[str, Any], number: int, take: str) -> dict[str, str | float | bytes]:
     """What a command acts on, where it is used up by it."""
     if "playback" in node["EXTENDED_TYPE"]:
         return {"playback": client.ask("/unison/play/start", number, take, 0.0, 1)[3], "position": 0.2}
     if node["FULL_PATH"] in ("/unison/asset/remove", "/unison/asset/rename"):
         return {"asset": client.ask("/unison/asset/add", number, take)[7]}
+    if node["FULL_PATH"] == "/unison/asset/put":
+        sound = io.BytesIO()
+        soundfile.write(sound, np.zeros(100), 48_000, format="WAV")
+        return {"offset": 0, "total": len(sound.getvalue()), "part": sound.getvalue()}
     return {"name": "null"} if node["FULL_PATH"] == "/unison/device/open" else {}
 
 
-def assert_taken(client: OscClient, command: str, number: int) -> None:
+def assert_taken(client: Client, command: str, number: int) -> None:
     while True:
         address, arguments = client.receive()
         own = arguments[:2] == [command, number] or (address not in FIXED and arguments[0] == number)
@@ -141,7 +156,7 @@ def assert_taken(client: OscClient, command: str, number: int) -> None:
             return
 
 
-def value_of(tag: str, name: str, allowed: dict[str, Any], named: dict[str, str | float]) -> object:
+def value_of(tag: str, name: str, allowed: dict[str, Any], named: dict[str, str | float | bytes]) -> object:
     if tag != "s" and name in named:
         return named[name]
     if "VALS" in allowed:

@@ -142,6 +142,20 @@ def test_a_transport_told_for_a_time_tag_is_met_to_the_sample(client: OscClient,
     assert np.flatnonzero(heard > 0.2).size == 480 and np.allclose(heard[heard > 0.2], 0.5, atol=1e-5)
 
 
+def test_seconds_and_bars_that_name_one_place_are_one_sample(client: OscClient, tmp_path: Path) -> None:
+    client.ask("/unison/notify", 1, 1, 0, "play")
+    client.ask("/unison/transport/follow", 2, "osc")
+    for number, pair in ((3, ("bar", 17.5)), (4, ("at", 16.5))):
+        client.ask("/unison/play/start", number, click(tmp_path), 0.0, 0, *pair)
+    client.ask("/unison/transport/set", 5, 15.5, 240.0, 1)  # A bar a second.
+    ended = 0
+    while ended < 2:
+        ended += client.until("/unison/event/play")[2] == "ended"
+    heard = soundfile.read(client.ask("/unison/device/capture", 6, 2.5, 1)[3])[0]
+    last = np.flatnonzero(heard > 0.2)[-480:]
+    assert last[-1] - last[0] == 479 and np.allclose(heard[last], 0.5, atol=1e-5)
+
+
 def test_reaper_starts_a_sound_at_a_bar_and_stops_it(client: OscClient, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "long.wav", np.full(RATE * 5, 0.25), RATE)
     client.ask("/unison/notify", 1, 1, 0, "play")
@@ -167,8 +181,10 @@ def test_reaper_starts_a_sound_at_a_bar_and_stops_it(client: OscClient, tmp_path
     assert not any(address == "/unison/fail" for address, _ in client.seen)
 
 
-def test_a_bar_without_a_transport_is_refused(client: OscClient, tmp_path: Path) -> None:
-    client.send("/unison/play/start", 1, click(tmp_path), 0.0, 0, "bar", 2.0)
-    assert "transport/follow" in client.until("/unison/fail")[3]
+def test_a_place_without_a_transport_is_refused(client: OscClient, tmp_path: Path) -> None:
+    for number, pair in ((1, ("bar", 2.0)), (3, ("at", 4.5))):
+        client.send("/unison/play/start", number, click(tmp_path), 0.0, 0, *pair)
+        told = client.until("/unison/fail")[3]
+        assert f"{pair[0]} {pair[1]:g}" in told and "transport/follow" in told
     client.send("/unison/transport/set", 2, 1.0)
     assert "transport/follow" in client.until("/unison/fail")[3]

@@ -113,10 +113,11 @@ def test_what_is_no_take_of_the_library_is_not_there(host: LiveHost, name: str, 
 
 def test_takes_are_searched_and_told_in_pages_newest_first(host: LiveHost, take: Take) -> None:
     with connect(f"tcp://127.0.0.1:{host.port}") as unison:
-        made = [unison.run("text_to_audio", prompt=f"page {n}", seconds=0.1) for n in range(5)]
+        made = [unison.run("text_to_audio", prompt=f"page {n}", seconds=0.1, tag=f"no. {n}") for n in range(5)]
     found = told(host, "/takes?text=page&offset=1&limit=2")
     assert found["total"] == 5 and [one["id"] for one in found["takes"]] == [made[3].id, made[2].id]
     assert told(host, "/takes?text=rain+heavy&task=text_to_audio")["total"] == 1
+    assert [one["id"] for one in told(host, "/takes?tag=no.+3")["takes"]] == [made[3].id]
     for query in ("limit=0", "limit=many", "offset=-1", "words=rain"):
         status, _, body = ask(host, f"/takes?{query}")
         assert status == 400 and query.split("=")[0].encode() in body
@@ -154,7 +155,7 @@ def test_a_recording_that_is_sent_becomes_a_take(host: LiveHost, monkeypatch: py
         status, _, body = ask(host, f"/takes?{query}", method="POST", body=data)
         assert status == 400 and said in body.decode()
     assert ask(host, "/takes?name=siren", {"Origin": "https://elsewhere.example"}, "POST", file.getvalue())[0] == 403
-    monkeypatch.setattr("unison_engine.host.pages.MAX_UPLOAD", 100)
+    monkeypatch.setattr("unison_engine.host.incoming.MAX_UPLOAD", 100)
     status, _, body = ask(host, "/takes?name=long", method="POST", body=file.getvalue())
     assert status == 413 and "long is larger than 100 bytes" in body.decode()
 

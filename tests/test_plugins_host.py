@@ -18,6 +18,14 @@ from unison_engine.testing import LiveHost, OscClient, open_fast
 RUN = "/unison/run/hostile"
 RAIN = "/unison/run/text_to_audio"
 SECONDS = 2.0
+FAULTS = (
+    ("raise", "KeyError: 'lost'"),
+    ("quit", "SystemExit: enough"),
+    ("exit", "exit code 3"),
+    ("crash", "killed by SIGSEGV"),
+    ("hang", "did not return"),
+)
+"""Ways in which the code of a plugin ends, as `tests.hostile_plugin` knows them, and what is told of each."""
 
 
 def source(folder: Path, *more: EntryPoint) -> PluginSource:
@@ -39,17 +47,7 @@ def client(host: LiveHost) -> Iterator[OscClient]:
         osc.ask(RUN, 9999)  # A call that goes well, so that failures of other tests are not in a row.
 
 
-@pytest.mark.parametrize(
-    ("way", "told"),
-    [
-        ("raise", "KeyError: 'lost'"),
-        ("quit", "SystemExit: enough"),
-        ("exit", "exit code 3"),
-        ("crash", "killed by SIGSEGV"),
-        ("hang", "did not return"),
-        ("none", "TypeError|ValueError"),
-    ],
-)
+@pytest.mark.parametrize(("way", "told"), [*FAULTS, ("none", "TypeError|ValueError")])
 @pytest.mark.parametrize("part", ["hostile", "halve"])
 def test_a_job_whose_plugin_fails_names_it_and_the_next_is_served(
     client: OscClient, part: str, way: str, told: str
@@ -81,17 +79,7 @@ def test_an_effect_changes_the_sound_and_stands_in_the_recipe(host: LiveHost, cl
     assert plain.lufs - take.lufs == pytest.approx(6.02, abs=0.05)
 
 
-@pytest.mark.parametrize(
-    ("way", "told"),
-    [
-        ("raise", "KeyError: 'lost'"),
-        ("quit", "SystemExit: enough"),
-        ("exit", "exit code 3"),
-        ("crash", "killed by SIGSEGV"),
-        ("hang", "did not return"),
-        ("none", "its reply is declared"),
-    ],
-)
+@pytest.mark.parametrize(("way", "told"), [*FAULTS, ("none", "its reply is declared")])
 def test_a_command_that_fails_names_its_plugin_and_the_next_is_served(
     client: OscClient, monkeypatch: pytest.MonkeyPatch, way: str, told: str
 ) -> None:

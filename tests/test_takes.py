@@ -93,6 +93,10 @@ def test_words_task_and_time_find_takes(tmp_path: Path) -> None:
     assert library.search("WHITE") == library.search("DÖNER_100%") == [snow] and library.search("_%") == []
     assert library.search(task="text_to_speech") == [heavy] and library.search("heavy", "text_to_audio") == [rain]
     second = snow.recipe.created
+    labelled = voice.model_copy(update={"request": {"tag": "Act 1"}, "created": heavy.recipe.created})
+    act = library.save(noise(), RATE, labelled, "z")
+    assert library.search(tag="Act 1") == library.search("act 1") == [act] and library.search(tag="act") == []
+    library.remove("z")
     assert library.search(since=second) == [snow, heavy] and library.search(until=second) == [rain]
 
 

@@ -36,7 +36,7 @@ def test_parameters_are_read_from_the_schema() -> None:
     known = {parameter.name: parameter for parameter in parameters(Bell)}
     assert list(known) == [
         *("metal", "strikes", "tower", "seconds", "room"),
-        *("seed", "steps", "guidance", "lufs", "play", "priority", "out"),
+        *("seed", "steps", "guidance", "lufs", "play", "priority", "out", "tag"),
     ]
     assert [name for name, parameter in known.items() if parameter.fixed] == ["metal", "strikes"]
     assert [name for name, parameter in known.items() if parameter.required] == ["metal"]
@@ -101,6 +101,9 @@ def test_a_failing_plugin_is_listed_and_the_rest_work(monkeypatch: pytest.Monkey
     class Odd(Request):
         shape: Annotated[list[int], Field(description="Not a type that OSC carries.")]
 
+    class Blob(Request):
+        sound: Annotated[bytes, Field(description="Not a type that a recipe holds.")]
+
     registry = load_registry(
         [
             EntryPoint("absent", "no_such_module_anywhere", "unison_engine"),
@@ -108,6 +111,7 @@ def test_a_failing_plugin_is_listed_and_the_rest_work(monkeypatch: pytest.Monkey
             plugin(monkeypatch, "again", BELL),
             plugin(monkeypatch, "exits", fault="stop everything"),
             plugin(monkeypatch, "odd", Task("odd", "Odd.", Odd, ring)),  # type: ignore[arg-type]
+            plugin(monkeypatch, "blob", Task("blob", "A blob.", Blob, ring)),  # type: ignore[arg-type]
         ]
     )
     assert list(registry.tasks) == ["bell"]
@@ -115,6 +119,7 @@ def test_a_failing_plugin_is_listed_and_the_rest_work(monkeypatch: pytest.Monkey
     assert errors["bells"] == "" and "no_such_module_anywhere" in errors["absent"]
     assert "already registered bell" in errors["again"]
     assert "stop everything" in errors["exits"] and "shape" in errors["odd"]
+    assert "takes bytes as 'sound'" in errors["blob"]
 
 
 def test_unknown_tasks_name_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,14 +40,20 @@ def list_takes(library: Path | None) -> None:
 @takes.command()
 @click.argument("words", nargs=-1)
 @click.option("--task", help="Only takes of this task.")
+@click.option("--tag", help="Only takes with this label, as it was given.")
 @click.option("--since", type=click.DateTime(), help="Only takes made at this local time or later.")
 @click.option("--until", type=click.DateTime(), help="Only takes made before this local time.")
 @library_option
 def search(
-    words: tuple[str, ...], task: str | None, since: datetime | None, until: datetime | None, library: Path | None
+    words: tuple[str, ...],
+    task: str | None,
+    tag: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    library: Path | None,
 ) -> None:
     """List the takes whose name or request holds all the words."""
-    _rows(_open(library).search(" ".join(words), task, since, until))
+    _rows(_open(library).search(" ".join(words), task, since, until, tag))
 
 
 @takes.command()

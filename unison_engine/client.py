@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from unison_engine.client_lines import Line, open_line
-from unison_engine.errors import Cancelled, UnisonError, UnknownAsset, Unreachable
+from unison_engine.errors import Cancelled, UnisonError, UnknownAsset, Unreachable, error_of
 from unison_engine.host import osc
 from unison_engine.host.osc import Argument, Message
 from unison_engine.takes import Take
@@ -90,16 +90,16 @@ class Client:
         """Hang up; jobs that run go on."""
         self._line.close()
 
-    def run(self, task: str, /, *, progress: Told | None = None, at: float | None = None, **fields: object) -> Take:
+    def run(self, task: str, /, *, progress: Told | None = None, when: float | None = None, **fields: object) -> Take:
         """Make one sound; `fields` are those of the task's request, and recordings are named as the engine knows them.
 
-        With `play`, it is heard at the Unix time `at`, or as soon as it is there.
+        With `play`, it is heard at the Unix time `when`, or as soon as it is there.
 
         Raises:
             UnisonError: what `Engine.run` raises, of the same class; or `Cancelled`, by whomever.
             Unreachable: the line was lost.
         """
-        return self._make("/unison/run/json", [task, json.dumps(fields)], progress, at)[0]
+        return self._make("/unison/run/json", [task, json.dumps(fields)], progress, when)[0]
 
     def again(self, name: str, /, *, progress: Told | None = None, **changes: str | float) -> Take:
         """Make a take or a job once more: the same samples, or what `changes` of its request make of it.
@@ -212,7 +212,7 @@ class Client:
                     _, _, code, text, job = message.arguments
                     if jobs:
                         jobs.discard(str(job))
-                    raise _KINDS.get(str(code), UnisonError)(str(text))
+                    raise error_of(str(code), str(text))
                 yield message
 
     def _fetch(self, take_id: str, part: str = "") -> bytes:
@@ -227,14 +227,3 @@ class Client:
             raise (UnknownAsset if error.code == 404 else UnisonError)(text) from None
         except urllib.error.URLError as error:
             raise Unreachable(f"{url} cannot be fetched ({error.reason}); see that the engine still runs.") from error
-
-
-def _kinds(base: type[UnisonError]) -> dict[str, type[UnisonError]]:
-    """Classes of errors by their code; of those that share one, the most general."""
-    kinds: dict[str, type[UnisonError]] = {base.code: base}
-    for kind in base.__subclasses__():
-        kinds = {**_kinds(kind), **kinds}
-    return kinds
-
-
-_KINDS = _kinds(UnisonError)

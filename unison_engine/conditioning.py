@@ -64,6 +64,11 @@ class Conditioning:
     mask: Mask = Mask.GENERATE
     lines: tuple[Line, ...] = ()
 
+    @property
+    def reference_samples(self) -> int:
+        """Samples of the reference that a cloned line follows; 0 where there is none."""
+        return len(self.source) if self.mask is Mask.REFERENCE and self.source is not None else 0
+
 
 def mask_frames(mask: Mask, frames: int, source_samples: int, samples: int) -> NDArray[np.float32]:
     """Mask value of every latent frame, [frames].

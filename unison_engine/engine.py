@@ -15,7 +15,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from unison_engine.audio import Wave, crop_reference
-from unison_engine.conditioning import Conditioning, Mask
+from unison_engine.conditioning import Conditioning
 from unison_engine.errors import ModelMissing
 from unison_engine.guard import Guard
 from unison_engine.layout import LatentLayout
@@ -140,8 +140,8 @@ def render(
             raise TypeError(f"`condition` returned {conditioning!r}, which is no Conditioning")
     sampling = synthesizer.bundle.sampling.of(task.name, request.steps, request.guidance)
     wave = synthesizer.run(conditioning, seed=request.seed, sampling=sampling, progress=progress)
-    if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
-        wave = crop_reference(wave, len(conditioning.source), layout.hop, layout.sample_rate)
+    if conditioning.reference_samples:
+        wave = crop_reference(wave, conditioning.reference_samples, layout.hop, layout.sample_rate)
     changed = []
     for effect in effects:
         with guard(effect.name):

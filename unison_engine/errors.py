@@ -6,7 +6,13 @@ from typing import ClassVar
 
 
 class UnisonError(Exception):
-    """Base of every error a user can meet; `code` is what OSC replies and scripts switch on."""
+    """Something went wrong that is none of the other kinds, as a fault of the engine itself.
+
+    Base of every error a user can meet. The first line of each kind is what the OSC reference tells of its code.
+
+    Attributes:
+        code: what OSC replies and scripts switch on.
+    """
 
     code: ClassVar[str] = "internal"
 
@@ -84,7 +90,11 @@ class EngineFailed(UnisonError):
 
 
 class PluginFailed(UnisonError):
-    """A plugin could not be loaded, or failed while it handled a request; `plugin` is its name where that is known."""
+    """A plugin could not be loaded, or failed while it handled a request.
+
+    Attributes:
+        plugin: its name where that is known.
+    """
 
     code = "plugin_failed"
 
@@ -123,7 +133,11 @@ class Cancelled(UnisonError):
     code = "cancelled"
 
 
+KINDS: dict[str, type[UnisonError]] = {UnisonError.code: UnisonError}
+KINDS |= {kind.code: kind for kind in UnisonError.__subclasses__()}
+"""The kinds of errors by their codes. Kinds that are declared elsewhere share the code of one of these."""
+
+
 def error_of(code: str, message: str) -> UnisonError:
-    """The error of a code; of those that share one, the most general."""
-    kinds = {kind.code: kind for kind in UnisonError.__subclasses__()}
-    return kinds.get(code, UnisonError)(message)
+    """The error of a code; the most general one for a code that a later version brings."""
+    return KINDS.get(code, UnisonError)(message)

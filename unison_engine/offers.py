@@ -137,7 +137,10 @@ def _check_name(name: object, kind: str, known: Mapping[str, object]) -> None:
 def _check_schema(schema: object, base: type[Schema], told: str) -> None:
     if not (isinstance(schema, type) and issubclass(schema, base)):
         raise PluginFailed(f"{told} takes {schema!r}; give a subclass of {base.__module__}.{base.__name__}.")
-    parameters(schema)  # A field of a type that neither OSC nor the command line carries fails here.
+    # A field of a type that neither OSC nor the command line carries fails here.
+    blobs = [parameter.name for parameter in parameters(schema) if parameter.kind is bytes]
+    if blobs and base is Request:
+        raise PluginFailed(f"{told} takes bytes as {blobs[0]!r}, and a recipe holds none; take a Recording, or text.")
 
 
 def _check_call(function: object, count: int, told: str, form: str) -> None:

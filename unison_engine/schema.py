@@ -87,7 +87,7 @@ class Parameter:
 
     Attributes:
         name: the same on the command line, in OSC pairs and in Python.
-        kind: str, int, float or bool.
+        kind: str, int, float or bool, or bytes where a command takes a blob.
         description: one line for people.
         unit: empty where there is none.
         fixed: a fixed OSC argument, rather than a name-value pair.
@@ -124,7 +124,7 @@ class Parameter:
     @property
     def tag(self) -> str:
         """OSC type tag; a flag travels as 1 or 0, since small clients know neither T nor F."""
-        return {str: "s", float: "f", int: "i", bool: "i"}[self.kind]
+        return {str: "s", float: "f", int: "i", bool: "i", bytes: "b"}[self.kind]
 
 
 def parameters(schema: type[Schema]) -> tuple[Parameter, ...]:
@@ -153,8 +153,9 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
         annotation, metadata = inner.annotation, metadata + inner.metadata
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     kind: Any = str if choices else annotation
-    if kind not in (str, int, float, bool):
-        raise TypeError(f"field {name!r} is a {annotation}; a schema takes str, int, float, bool or a Literal of str")
+    if kind not in (str, int, float, bool, bytes):
+        told = "a schema takes str, int, float, bool, bytes or a Literal of str"
+        raise TypeError(f"field {name!r} is a {annotation}; {told}")
     low = [limit.ge if isinstance(limit, Ge) else limit.gt for limit in metadata if isinstance(limit, (Ge, Gt))]
     high = [limit.le if isinstance(limit, Le) else limit.lt for limit in metadata if isinstance(limit, (Le, Lt))]
     return Parameter(

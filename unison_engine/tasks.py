@@ -38,6 +38,7 @@ __all__ = [
 
 MAX_SEED = 2**31 - 1  # OSC carries a seed as int32.
 MAX_NAME_BYTES = 100  # A reply over UDP carries the name of a take twice.
+MAX_TAG = 100
 
 
 def is_file(path: Path) -> bool:
@@ -111,6 +112,9 @@ class Request(Schema):
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher goes first in the queue.")] = 0
     out: Annotated[
         FileName | None, Field(description="File name inside the library, instead of one made from the words.")
+    ] = None
+    tag: Annotated[
+        str | None, Field(max_length=MAX_TAG, description="A label of your own, kept with the take and searched for.")
     ] = None
 
 

@@ -35,8 +35,13 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
 
 
 @pytest.fixture
-def page(browser: Browser, host: LiveHost) -> Iterator[Page]:
-    faults: list[str] = []
+def faults() -> list[str]:
+    """What the console of `page` says of errors; a test takes out what it expects."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, host: LiveHost, faults: list[str]) -> Iterator[Page]:
     opened = open_panel(browser, host.port, faults)
     yield opened
     opened.close()

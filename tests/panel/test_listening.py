@@ -132,13 +132,28 @@ def test_recordings_of_this_machine_are_added(page: Page, host: LiveHost, tmp_pa
     expect(page.locator("#take h2")).to_have_text("a far siren")
     assert host.library.get("a far siren").seconds == 0.5
 
-    # The same by dropping it.
+    drop(page, "a near siren.flac", siren.read_bytes())
+    expect(page.locator("#take h2")).to_have_text("a near siren")
+
+
+def test_a_file_that_is_no_sound_is_refused_with_the_reason(page: Page, host: LiveHost, faults: list[str]) -> None:
+    before = host.library.ids()
+    with page.expect_console_message(lambda said: said.type == "error"):  # Chromium logs every answer of this kind.
+        drop(page, "notes.txt", b"Rain, then a door.")
+    told = "'notes' is not readable audio; send a WAV, FLAC, OGG or MP3 file."
+    expect(page.locator("#note")).to_have_text(told)
+    assert faults == ["Failed to load resource: the server responded with a status of 400 (Bad Request)"]
+    faults.clear()
+    assert sorted(host.library.ids()) == sorted(before)
+
+
+def drop(page: Page, name: str, content: bytes) -> None:
+    """Drop a file of the desktop onto the panel."""
     page.evaluate(
-        """bytes => {
+        """([name, bytes]) => {
             const carried = new DataTransfer();
-            carried.items.add(new File([new Uint8Array(bytes)], "a near siren.flac"));
+            carried.items.add(new File([new Uint8Array(bytes)], name));
             document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
         }""",
-        list(siren.read_bytes()),
+        [name, list(content)],
     )
-    expect(page.locator("#take h2")).to_have_text("a near siren")

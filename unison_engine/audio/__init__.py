@@ -78,9 +78,19 @@ def cut_reference(wave: Wave, rate: int, max_seconds: float = 3.0, search_second
     return wave[:limit]
 
 
+def reference_end(reference_samples: int, hop: int) -> int:
+    """Sample at which a cloned line begins behind its reference: on the latent grid."""
+    return round(reference_samples / hop) * hop
+
+
+def fade_in(samples: int, rate: int) -> Wave:
+    """Gains of the first 20 ms of a cloned line of so many samples, or of all of a shorter one."""
+    return np.linspace(0.0, 1.0, min(round(FADE_SECONDS * rate), samples), dtype=np.float32)
+
+
 def crop_reference(wave: Wave, reference_samples: int, hop: int, rate: int) -> Wave:
     """Drop the reference from the front of a cloned line, on the latent grid, and fade in over 20 ms."""
-    new = wave[round(reference_samples / hop) * hop :].copy()
-    fade = min(round(FADE_SECONDS * rate), len(new))
-    new[:fade] *= np.linspace(0.0, 1.0, fade, dtype=np.float32)
+    new = wave[reference_end(reference_samples, hop) :].copy()
+    gains = fade_in(len(new), rate)
+    new[: len(gains)] *= gains
     return new

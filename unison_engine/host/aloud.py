@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from unison_engine.audio import FADE_SECONDS, Wave
-from unison_engine.conditioning import Conditioning, Mask
+from unison_engine.audio import Wave, fade_in, reference_end
+from unison_engine.conditioning import Conditioning
 from unison_engine.engine import StreamingSynthesizer
 from unison_engine.runtime.sampler import Sampling
 
@@ -57,12 +57,9 @@ class Aloud:
     ) -> Wave:
         """See `Synthesizer.run`."""
         layout = self.layout
-        reference = 0
-        if conditioning.mask is Mask.REFERENCE and conditioning.source is not None:
-            reference = round(len(conditioning.source) / layout.hop) * layout.hop
+        reference = reference_end(conditioning.reference_samples, layout.hop)
         total = layout.samples(conditioning.seconds) - reference
-        fade = min(round(FADE_SECONDS * layout.sample_rate), total) if reference else 0
-        fade_in = np.linspace(0.0, 1.0, fade, dtype=np.float32)
+        fade = fade_in(total if conditioning.reference_samples else 0, layout.sample_rate)
         made = -reference
         memory = SharedMemory(self._memory)
 
@@ -72,7 +69,7 @@ class Aloud:
             if made <= first:
                 return
             heard = wave[len(wave) - (made - first) :].copy()
-            gains = fade_in[first:made]
+            gains = fade[first:made]
             heard[: len(gains)] *= gains
             room = SAMPLE_BYTES * (layout.samples(layout.max_seconds) + first)
             np.ndarray(len(heard), np.float32, memory.buf, room)[:] = heard

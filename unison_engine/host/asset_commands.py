@@ -15,6 +15,7 @@ from unison_engine.host.commands import AnyCommand, Command, Nothing
 from unison_engine.host.context import Host
 from unison_engine.host.delivery import Copy
 from unison_engine.host.osc import Message
+from unison_engine.host.peers import UdpPeer
 from unison_engine.host.replies import Reply
 from unison_engine.host.task_commands import TAKE
 from unison_engine.schema import Fixed, Schema
@@ -22,7 +23,7 @@ from unison_engine.takes import Take
 from unison_engine.takes.wavefile import RATE
 from unison_engine.tasks import FileName, Recording
 
-_LISTED = Reply("/unison/item", "s asset, s task, f seconds, f lufs, s created, s prompt")
+_LISTED = Reply("/unison/item", "s asset, s task, f seconds, f lufs, s created, s prompt, s tag")
 
 
 class OneAsset(Schema):
@@ -34,8 +35,9 @@ class OneAsset(Schema):
 class Search(Schema):
     """Arguments of /unison/asset/search."""
 
-    words: Annotated[str, Field(max_length=500, description="Words that its name or its prompt holds, all."), Fixed()]
+    words: Annotated[str, Field(max_length=500, description="Words that its name or its request holds, all."), Fixed()]
     task: Annotated[str, Field(description="Only takes of this task, or `capture` or `import`.")] = ""
+    tag: Annotated[str, Field(description="Only takes with this label, as it was given.")] = ""
 
 
 class Add(Schema):
@@ -43,6 +45,15 @@ class Add(Schema):
 
     path: Annotated[Recording, Field(description="A file of this machine; it is copied."), Fixed()]
     out: Annotated[FileName | None, Field(description="File name inside the library.")] = None
+
+
+class Put(Schema):
+    """Arguments of /unison/asset/put."""
+
+    name: Annotated[FileName, Field(description="File name inside the library."), Fixed()]
+    offset: Annotated[int, Field(ge=0, description="Where the part begins, in bytes; 0 begins afresh."), Fixed()]
+    total: Annotated[int, Field(ge=1, description="Bytes of the whole recording, up to 16 MiB."), Fixed()]
+    part: Annotated[bytes, Field(description="The next bytes, as many as a packet carries."), Fixed()]
 
 
 class Rename(Schema):
@@ -64,14 +75,16 @@ def _list(host: Host, call: Call, asked: Nothing) -> list[Message]:
 
 def _search(host: Host, call: Call, asked: Search) -> list[Message]:
     def look() -> list[Message]:
-        return call.items(_listed(take) for take in host.library.search(asked.words, asked.task or None))
+        found = host.library.search(asked.words, asked.task or None, tag=asked.tag or None)
+        return call.items(_listed(take) for take in found)
 
     return host.chores.start(call, look)
 
 
 def _listed(take: Take) -> tuple[str | float, ...]:
     recipe = take.recipe
-    return (take.id, recipe.task, take.seconds, take.lufs, _created(take), osc.shorten(recipe.prompt, 200))
+    prompt = osc.shorten(recipe.prompt, 200)
+    return (take.id, recipe.task, take.seconds, take.lufs, _created(take), prompt, recipe.tag)
 
 
 def _created(take: Take) -> str:
@@ -110,6 +123,20 @@ def _add(host: Host, call: Call, asked: Add) -> list[Message]:
     return host.chores.start(call, keep)
 
 
+def _put(host: Host, call: Call, asked: Put) -> list[Message]:
+    if isinstance(call.source, UdpPeer):
+        raise NotAllowed("parts may be lost over UDP; put them over TCP or a WebSocket, or POST all of it to /takes.")
+    whole = host.inbox.put(call.source, asked.name, asked.offset, asked.total, asked.part)
+    if whole is None:
+        return [call.done(asked.offset + len(asked.part), "")]
+
+    def keep() -> list[Message]:
+        with whole:
+            return [call.done(whole.size, whole.keep(host.shelf).id)]
+
+    return host.chores.start(call, keep)
+
+
 def _remove(host: Host, call: Call, asked: OneAsset) -> list[Message]:
     return [call.done(str(host.shelf.remove(asked.asset)))]
 
@@ -140,6 +167,13 @@ COMMANDS: tuple[AnyCommand, ...] = (
         ),
     ),
     Command("/unison/asset/add", "Copies a file into the library, as a take.", Add, _add, TAKE),
+    Command(
+        "/unison/asset/put",
+        "Sends a recording part by part, over TCP or WebSocket; the answer to the last one names the take.",
+        Put,
+        _put,
+        Reply(fields="i received, s asset"),
+    ),
     Command(
         "/unison/asset/remove",
         "Puts a take into the folder Removed of the library; the answer tells where it lies.",

@@ -16,6 +16,7 @@ from unison_engine.host.calls import Call
 from unison_engine.host.chores import Chores
 from unison_engine.host.clients import ClientBook
 from unison_engine.host.delivery import Delivery
+from unison_engine.host.incoming import Inbox
 from unison_engine.host.osc import Message
 from unison_engine.host.player import Player
 from unison_engine.host.plugins import Plugins
@@ -45,7 +46,9 @@ class Host:
         reports: tells clients how their jobs go.
         stopped: set to end the server.
         address: host and port that are listened to.
+        find_command: the command of an address; raises `UnknownAddress` or `UnknownTask`.
         token: what lines from other machines give first; None where nothing but this machine is served.
+        inbox: recordings that come in part by part.
         trace: how much is logged of what comes in, 0 to 3.
         malformed: packets that could not be read so far.
         started: `time.monotonic` when the host began.
@@ -65,7 +68,9 @@ class Host:
     reports: JobReports
     stopped: asyncio.Event
     address: Callable[[], tuple[str, int]]
+    find_command: Callable[[str], object]
     token: str | None = None
+    inbox: Inbox = field(default_factory=Inbox)
     trace: int = 0
     malformed: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -108,10 +113,13 @@ class Host:
 
         Raises:
             BadArguments: what is asked for cannot be delivered so.
+            UnknownAddress: there is no such command to be run when it is done.
             QueueFull: too many jobs are waiting.
         """
         if delivery:
             delivery.check_request(request)
+            for message in delivery.commands(""):
+                self.find_command(message.address)
         job = self.scheduler.submit(task, request, call, parent, delivery)
         call.pending += 1
         job.ack = call.ack(job.id, self.scheduler.queue.position(job), self.scheduler.eta(job))

@@ -10,21 +10,19 @@ from typing import Annotated, Literal
 import numpy as np
 import soundfile
 import soxr
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from unison_engine.audio import read_audio
 from unison_engine.errors import BadArguments, LibraryFailed
+from unison_engine.host import completion
+from unison_engine.host.cue import Cue
+from unison_engine.host.osc import Message
 from unison_engine.schema import Schema, parameters
 from unison_engine.takes import Take
 from unison_engine.tasks import Request
 
 EXPORTS = "Exports"
 MAX_VARIATIONS = 16
-
-Bar = Annotated[
-    float | None,
-    Field(ge=1.0, le=100_000.0, description="Start at this bar of the transport that is followed; 17.5 is its middle."),
-]
 
 
 class Copy(Schema):
@@ -91,17 +89,36 @@ class Copy(Schema):
         return self.subtype.upper() or str(soundfile.default_subtype(self._format))
 
 
-class Delivery(Copy):
+def _readable(packet: bytes) -> bytes:
+    try:
+        completion.read(packet)
+    except BadArguments as error:
+        raise ValueError(str(error)) from error
+    return packet
+
+
+class Delivery(Copy, Cue):
     """Pairs that every task takes of a host, besides those of its request."""
 
     count: Annotated[
         int,
         Field(ge=1, le=MAX_VARIATIONS, description="Variations, each a job: with this seed, and with those after it."),
     ] = 1
-    bar: Bar = None
     stream: Annotated[
         bool, Field(description="Play the sound from its first half second on, while the rest of it is made.")
     ] = False
+    then: Annotated[
+        bytes | None,
+        Field(
+            description="Run when the sound is done: an OSC packet, or one command as text. "
+            "In it, {asset} stands for the take."
+        ),
+        AfterValidator(_readable),
+    ] = None
+
+    def commands(self, take_id: str) -> list[Message]:
+        """The commands that are to be run when the take is there."""
+        return completion.about(completion.read(self.then), take_id) if self.then else []
 
     def check_request(self, request: Request) -> None:
         """See that a request can be delivered so.
@@ -109,6 +126,11 @@ class Delivery(Copy):
         Raises:
             BadArguments: it cannot.
         """
+        if self.place and not (request.play or self.stream):
+            raise BadArguments(
+                f"{self.place} tells where the sound is played, and it is not played; "
+                "give play 1 or stream 1 as well, or leave it out."
+            )
         if self.stream and request.lufs is not None:
             raise BadArguments(
                 "the loudness of a sound is known when it is whole, so stream and lufs do not go together; "

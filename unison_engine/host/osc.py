@@ -52,7 +52,7 @@ def decode(packet: bytes) -> list[Message]:
 
 
 def encode(message: Message, wide: bool = False) -> bytes:
-    """The packet of one message: s, i and f, which every client reads, or s, h and d where `wide`.
+    """The packet of one message: s, b, i and f, which every client reads, or h and d in place of i and f where `wide`.
 
     One with a time is in a bundle with that time tag.
     """
@@ -60,6 +60,8 @@ def encode(message: Message, wide: bool = False) -> bytes:
     for argument in message.arguments:
         if isinstance(argument, str):
             builder.add_arg(argument.encode("utf-8", "replace").decode(), "s")
+        elif isinstance(argument, bytes):
+            builder.add_arg(argument, "b")
         elif isinstance(argument, int):
             builder.add_arg(int(argument), "h" if wide else "i")
         else:

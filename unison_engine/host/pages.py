@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -12,15 +11,13 @@ from aiohttp import web
 from pydantic import Field, JsonValue
 
 from unison_engine.audio import read_audio
-from unison_engine.errors import BadArguments, UnisonError, UnknownAsset
+from unison_engine.errors import BadArguments, TooLarge, UnisonError, UnknownAsset
+from unison_engine.host.incoming import MAX_UPLOAD, Incoming
 from unison_engine.host.shelf import Shelf
 from unison_engine.schema import Schema
 from unison_engine.takes import Take, TakeLibrary
-from unison_engine.takes.wavefile import RATE
-from unison_engine.tasks import FileName
+from unison_engine.tasks import MAX_TAG, FileName
 
-MAX_UPLOAD = 256 * 2**20
-"""Bytes of the largest recording that is taken; 15 minutes of stereo at 48 kHz and 24 bit."""
 PANEL = Path(__file__).parent.parent / "panel"
 # Told here, since the types that a system knows are its own affair.
 _TYPES = {
@@ -47,6 +44,7 @@ class Search(Schema):
 
     text: Annotated[str, Field(max_length=200, description="Words that the takes hold.")] = ""
     task: Annotated[str, Field(max_length=100, description="The task that made them.")] = ""
+    tag: Annotated[str, Field(max_length=MAX_TAG, description="The label that they were given.")] = ""
     offset: Annotated[int, Field(ge=0, description="How many of the newest to pass over.")] = 0
     limit: Annotated[int, Field(ge=1, le=500, description="How many to tell of at most.")] = 100
 
@@ -102,7 +100,7 @@ class Pages:
 
     async def _takes(self, request: web.Request) -> web.StreamResponse:
         asked = await _told(lambda: Search.read("/takes", request.query))
-        found = await _told(lambda: self._library.search(asked.text, asked.task or None))
+        found = await _told(lambda: self._library.search(asked.text, asked.task or None, tag=asked.tag or None))
         newest = found[::-1][asked.offset : asked.offset + asked.limit]
         return web.json_response({"total": len(found), "takes": [_document(take) for take in newest]})
 
@@ -141,24 +139,13 @@ class Pages:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         asked = await _told(lambda: Upload.read("POST /takes", request.query))
 
-        def keep() -> Take:
-            try:
-                wave = read_audio(file.name, RATE)
-            except UnknownAsset as error:
-                raise BadArguments(
-                    f"{asked.name!r} is not readable audio; send a WAV, FLAC, OGG or MP3 file."
-                ) from error
-            return self._shelf.keep(wave, RATE, "import", {"path": asked.name}, asked.name, asked.name)
-
-        with tempfile.NamedTemporaryFile() as file:
+        with Incoming(asked.name) as incoming:
             async for chunk in request.content.iter_chunked(2**16):
-                if file.tell() + len(chunk) > MAX_UPLOAD:
-                    raise web.HTTPRequestEntityTooLarge(
-                        MAX_UPLOAD, file.tell(), text=f"{asked.name} is larger than {MAX_UPLOAD} bytes; send a part."
-                    )
-                file.write(chunk)
-            file.flush()
-            return web.json_response(_document(await _told(keep)), status=201)
+                try:
+                    incoming.write(chunk)
+                except TooLarge as error:
+                    raise web.HTTPRequestEntityTooLarge(MAX_UPLOAD, incoming.size, text=str(error)) from error
+            return web.json_response(_document(await _told(lambda: incoming.keep(self._shelf))), status=201)
 
     async def _find(self, request: web.Request) -> Take:
         # The library takes a name inside its own folder and no other.

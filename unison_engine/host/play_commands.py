@@ -13,7 +13,7 @@ from unison_engine.audio.sound import read_sound
 from unison_engine.host.calls import Call
 from unison_engine.host.commands import AnyCommand, Command, Nothing
 from unison_engine.host.context import Host
-from unison_engine.host.delivery import Bar
+from unison_engine.host.cue import Cue
 from unison_engine.host.osc import Message
 from unison_engine.host.replies import Reply
 from unison_engine.schema import Fixed, Schema, Unit
@@ -25,7 +25,7 @@ _Number = Annotated[int, Field(ge=1, description="The playback, as /unison/play/
 _Fade = Annotated[float, Field(ge=0.0, le=60.0, description="How long it fades out."), Unit("seconds"), Fixed()]
 
 
-class Start(Schema):
+class Start(Cue):
     """Arguments of /unison/play/start."""
 
     asset: Annotated[Recording, Field(description="A take by its id, or a file by its path."), Fixed()]
@@ -38,7 +38,6 @@ class Start(Schema):
         Field(description="End laid over the beginning as it goes round, which makes a round shorter; 0 keeps it."),
     ] = 0.01
     offset: Annotated[_Span, Field(description="Where the sound is entered.")] = 0.0
-    bar: Bar = None
 
 
 class Stop(Schema):
@@ -80,7 +79,7 @@ def _start(host: Host, call: Call, asked: Start) -> list[Message]:
     name = path.stem if path.parent == host.library.folder else path.name
 
     def play() -> list[Message]:
-        playback = host.player.play(read_sound(path, name), manner, call.at, asked.bar)
+        playback = host.player.play(read_sound(path, name), manner, call.at, asked)
         late = [call.late(playback.late)] if playback.late else []
         return [*late, call.done(playback.id, playback.sound.seconds)]
 

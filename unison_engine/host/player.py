@@ -12,12 +12,13 @@ from unison_engine.audio.sound import Sound
 from unison_engine.audio.stream import Stream
 from unison_engine.errors import BadArguments, UnknownPlayback
 from unison_engine.host import daw
+from unison_engine.host.cue import Cue
 from unison_engine.host.jack_transport import JackTransport, Reading
 from unison_engine.host.osc import Message
 from unison_engine.host.transport import Transport
 
 CHASE_SECONDS = 0.25
-"""So much of a bar's beginning may have passed when it is heard of; the sound is then entered where it should be."""
+"""So much of what follows a cue may have passed when it is heard of; the sound is then entered where it should be."""
 _NEWS = 0.1
 NONE, OSC, JACK = "none", "osc", "jack"
 
@@ -25,7 +26,7 @@ State = tuple[str, int, float, float, float, float]
 
 
 class Player:
-    """Plays on a deck, at once, at a time, or at a bar. Any thread may use it."""
+    """Plays on a deck, at once, at a time, or at a place of the transport. Any thread may use it."""
 
     def __init__(self, deck: Deck, changed: Callable[[State], None]) -> None:
         """`changed` is called when the transport that is followed starts, stops, jumps or changes its tempo."""
@@ -35,24 +36,26 @@ class Player:
         self._lock = threading.RLock()
         self._transport = Transport()
         self._rate = 48_000.0
-        self._cues: dict[int, float] = {}  # Bars by playback.
+        self._cues: dict[int, Cue] = {}  # By playback.
         self._jack: JackTransport | None = None
         self._told = (False, 0.0, 0.0)
 
-    def play(self, sound: Sound | Stream, manner: Manner | None, at: float | None, bar: float | None) -> Playback:
-        """Play a sound; at a bar it waits until the transport comes there, however often it stops and jumps before.
+    def play(self, sound: Sound | Stream, manner: Manner | None, at: float | None, cue: Cue) -> Playback:
+        """Play a sound at the Unix time `at`, or now, unless the cue names a place.
+
+        Then it waits until the transport comes there, however often that stops and jumps before.
 
         Raises:
             BadArguments: no transport is followed, or the sound is to be entered behind its end.
             QueueFull: too many sounds play.
         """
-        if bar is None:
+        if not cue.place:
             return self._deck.play(sound, manner, at)
         if self.source == NONE:
-            raise BadArguments(f"no transport is followed, so bar {bar:g} never comes; send /unison/transport/follow.")
+            raise BadArguments(f"no transport is followed, so {cue.place} never comes; send /unison/transport/follow.")
         with self._lock:
             playback = self._deck.play(sound, manner, wait=True)
-            self._cues[playback.id] = bar
+            self._cues[playback.id] = cue
             self._set_cues()
         return playback
 
@@ -65,7 +68,7 @@ class Player:
         self._deck.stop(playback_id)
 
     def follow(self, source: str, bpm: float, beats_per_bar: float, rate: float) -> None:
-        """Follow another transport; what waits for a bar waits for that of the new one.
+        """Follow another transport; what waits for a place waits for that of the new one.
 
         Raises:
             DeviceFailed: JACK is to be followed, and does not answer.
@@ -148,14 +151,14 @@ class Player:
             self._changed(self.transport_now())
 
     def _set_cues(self) -> None:
-        for number, bar in list(self._cues.items()):
+        for number, cue in list(self._cues.items()):
             try:
                 playback = self._deck.get(number)
                 if playback.voice.played:
                     if not self._transport.playing:
                         self._deck.stop(number)
                     continue
-                at = self._transport.when(bar)
+                at = cue.when(self._transport)
                 self._deck.schedule(number, at if at is not None and at > time.time() - CHASE_SECONDS else None)
             except UnknownPlayback:
                 del self._cues[number]

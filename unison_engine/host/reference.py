@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from unison_engine.errors import KINDS, UnisonError
 from unison_engine.host.address_space import AddressSpace
 from unison_engine.host.commands import AnyCommand
 from unison_engine.host.delivery import Delivery
@@ -41,6 +42,10 @@ def reference() -> str:
                 ((f"`{s.address}`", f"`{s.fields}`", s.when) for s in (*SENT, *EVENTS)),
             ),
             "\nThe dots stand for what each command adds, as told with it.\n",
+            "## Codes\n",
+            "Those of `/unison/fail` and `/unison/job/query`, and of clients without an engine. They never change.\n",
+            *_table(("code", "when"), ((f"`{code}`", _first_line(kind)) for code, kind in sorted(KINDS.items()))),
+            "",
             "## Tasks\n",
             "All of them take these pairs besides their own.\n",
             *_arguments(common),
@@ -50,6 +55,10 @@ def reference() -> str:
             *(line for command in others for line in _section(command, [])),
         ]
     )
+
+
+def _first_line(kind: type[UnisonError]) -> str:
+    return (kind.__doc__ or "").splitlines()[0]
 
 
 def _section(command: AnyCommand, told: Sequence[Parameter]) -> list[str]:

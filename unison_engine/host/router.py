@@ -48,12 +48,17 @@ class Router:
         for message in messages:
             if not source.admitted and message.address != AUTH:
                 self._refuse(NotAllowed(f"this line is closed until {AUTH} has brought the token."), message, source)
-            elif message.at is None or message.at <= time.time() or self._plays(message):
-                self.run(message, source)
             else:
-                self._wait(message, message.at, source)
+                self.accept(message, source)
         if not source.admitted:
             source.close()
+
+    def accept(self, message: Message, source: Peer) -> None:
+        """Run a message now, or keep it until its time."""
+        if message.at is None or message.at <= time.time() or self._plays(message):
+            self.run(message, source)
+        else:
+            self._wait(message, message.at, source)
 
     def refuse(self, error: UnisonError, source: Peer) -> None:
         """Answer what could not be read; from a line that was not admitted nothing more is heard."""
@@ -65,6 +70,7 @@ class Router:
     def forget(self, source: Peer) -> None:
         """The line is closed: nobody listens there any more."""
         self._host.clients.drop(source)
+        self._host.inbox.drop(source)
 
     def run(self, message: Message, source: Peer) -> None:
         """Run one message now."""

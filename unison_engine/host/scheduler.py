@@ -171,7 +171,7 @@ class Scheduler:
 
     def _streaming(self, job: Job) -> Streaming:
         def play(stream: Stream) -> Playback:
-            playback = self._player.play(stream, None, job.call.at, job.delivery.bar)
+            playback = self._player.play(stream, None, job.call.at, job.delivery)
             job.late = playback.late
             return playback
 
@@ -205,7 +205,7 @@ class Scheduler:
             if streaming:
                 streaming.check()
             elif job.request.play:
-                playback = self._player.play(read_sound(take.path, take.id), None, job.call.at, job.delivery.bar)
+                playback = self._player.play(read_sound(take.path, take.id), None, job.call.at, job.delivery)
                 job.late = playback.late
             if job.delivery.wanted:
                 job.copy = job.delivery.write(take, self._library.folder)

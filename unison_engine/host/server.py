@@ -96,6 +96,7 @@ class Server:
         self._chores = Chores(calls, reports)
         shelf = Shelf(library, lambda: self.plugins.registry, self._asset_changed)
         self._agenda = Agenda(lambda message, source: self.router.run(message, source))
+        self.space = AddressSpace(self.plugins.registry)
         context = Host(
             self._scheduler,
             self.plugins,
@@ -110,9 +111,9 @@ class Server:
             reports,
             self.stopped,
             lambda: self.address,
+            self.space.find,
             token,
         )
-        self.space = AddressSpace(self.plugins.registry)
         self.router = Router(self.space, context, calls)
         self._namespace = namespace
         for command in self.space.commands.values():
@@ -191,6 +192,13 @@ class Server:
         self._job_nodes.changed(job)
         if job.take and job.state.final:
             self._asset_changed(job.take.id, "added")
+            if job.state is State.DONE:
+                self._run_completion(job, job.take.id)
+
+    def _run_completion(self, job: Job, take_id: str) -> None:
+        # Later, as its commands may change what is just being told of the job.
+        for message in job.delivery.commands(take_id):
+            asyncio.get_running_loop().call_soon(self.router.accept, message, job.call.source)
 
     def _advanced(self, job: Job) -> None:
         self._metrics.advanced(job)

@@ -90,9 +90,11 @@ class Transport:
 
     def when(self, bar: float) -> float | None:
         """Unix time at which it is at a bar if it goes on like this; None while it stands."""
-        if not self.playing or not self._origins:
-            return None
-        return min(self._origins) + self._first_bar + (bar - 1) * self.bar_seconds
+        return self.when_at(self._first_bar + (bar - 1) * self.bar_seconds)
+
+    def when_at(self, seconds: float) -> float | None:
+        """Likewise for a place in seconds."""
+        return min(self._origins) + seconds if self.playing and self._origins else None
 
     def _measure(self, beats: float) -> None:
         """The tempo from two readings that lie far enough apart, the first of them as far back as it goes."""

@@ -19,7 +19,7 @@ export function field(name, node, value = node.DEFAULT, offer = {}) {
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-help`);
   const unit = node.UNIT === "time.second" ? h("span", { class: "unit" }, "s") : null;
-  const kind = node.MEANING ?? (node.RANGE?.VALS ? "choice" : node.TYPE === "s" ? "text" : "number");
+  const kind = node.MEANING ?? (node.RANGE?.VALS ? "choice" : isText(node) ? "text" : "number");
   const label = h("label", { for: id }, plain(name));
   const help = h("p", { class: "help", id: `${id}-help` }, describe(node));
   const shown = kind === "events" ? [input, timelineOf(input, value)] : [h("div", { class: "input" }, input, unit)];
@@ -31,7 +31,7 @@ export function valueOf(input, node) {
   if (node.MEANING === "flag") return Number(input.checked);
   const value = input.value.trim();
   if (value === "") return undefined;
-  return node.TYPE === "s" ? value : Number(value);
+  return isText(node) ? value : Number(value);
 }
 
 function inputOf(name, node, value = "", offer) {
@@ -41,7 +41,7 @@ function inputOf(name, node, value = "", offer) {
   if (node.MEANING === "recording") return recording(shared, value, offer);
   if (node.RANGE?.VALS) return choice(shared, node, value, offer);
   if (node.TYPE === "s" && node.REQUIRED) return h("textarea", { ...shared, rows: 1, spellcheck: true, value });
-  if (node.TYPE === "s") return h("input", { ...shared, type: "text", value: String(value) });
+  if (isText(node)) return h("input", { ...shared, type: "text", value: String(value) });
   const { MIN, MAX } = node.RANGE ?? {};
   const step = node.TYPE === "i" ? "1" : "any";
   const placeholder = node.REQUIRED || value !== "" ? null : "auto";
@@ -95,9 +95,11 @@ function timelineOf(input, value) {
   return timeline.element;
 }
 
-function describe({ DESCRIPTION, RANGE, TYPE }) {
+function describe({ DESCRIPTION, RANGE }) {
   const { MIN, MAX } = RANGE ?? {};
-  return MIN === undefined || TYPE === "s" || RANGE.VALS ? DESCRIPTION : `${DESCRIPTION} ${MIN} to ${MAX}.`;
+  return MIN === undefined || RANGE.VALS ? DESCRIPTION : `${DESCRIPTION} ${MIN} to ${MAX}.`;
 }
 
+// A blob of a form is what a text spells.
+const isText = ({ TYPE }) => TYPE === "s" || TYPE === "b";
 const text = (value) => (value === undefined ? undefined : String(value));

@@ -133,10 +133,12 @@ class TakeLibrary:
         task: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        tag: str | None = None,
     ) -> builtins.list[Take]:
         """Takes whose name, prompt or request holds every word of `text`, oldest first.
 
-        `since` and `until` bound when they were made: from the one on, and before the other.
+        `tag` is the whole label that a request gave. `since` and `until` bound when they were made: from the one on,
+        and before the other.
 
         Raises:
             LibraryFailed: the folder cannot be read.
@@ -148,6 +150,8 @@ class TakeLibrary:
             wanted.append(("created >= ?", since.timestamp()))
         if until is not None:
             wanted.append(("created < ?", until.timestamp()))
+        if tag is not None:
+            wanted.append(("json_extract(document, '$.recipe.request.tag') = ?", tag))
         condition = " AND ".join(term for term, _ in wanted) or "TRUE"
         with self._told("read"):
             return self._index.takes(condition, tuple(value for _, value in wanted))

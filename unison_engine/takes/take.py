@@ -44,6 +44,11 @@ class Recipe(BaseModel):
     parent: str | None = None
     effects: tuple[str, ...] = ()
 
+    @property
+    def tag(self) -> str:
+        """The label that the request gave the sound; empty for none."""
+        return str(self.request.get("tag") or "")
+
     def arguments(self) -> dict[str, JsonValue]:
         """What the task must be asked for the same samples; whether and when it was heard is left out."""
         used: dict[str, JsonValue] = {"seed": self.seed, "steps": self.steps, "guidance": self.guidance}

@@ -79,7 +79,7 @@ class Scene:
         for left in reversed(range(TRIES)):
             try:
                 take = engine.run(
-                    "live_scene_segment", at=begins, prompt=self.prompt, seconds=self._seconds, play=True, **previous
+                    "live_scene_segment", when=begins, prompt=self.prompt, seconds=self._seconds, play=True, **previous
                 )
                 break
             except UnisonError:

@@ -118,8 +118,8 @@ def _made(synthesizer: Bundled, scene: Scene, sampling: Sampling) -> Wave:
     """What the model makes, as a user gets it: a cloned voice without its reference."""
     asked, layout = scene.conditioning, synthesizer.layout
     wave = synthesizer.run(asked, seed=scene.item.number, sampling=sampling, progress=None)
-    if asked.mask is Mask.REFERENCE and asked.source is not None:
-        return crop_reference(wave, len(asked.source), layout.hop, layout.sample_rate)
+    if asked.reference_samples:
+        return crop_reference(wave, asked.reference_samples, layout.hop, layout.sample_rate)
     return wave
 
 
