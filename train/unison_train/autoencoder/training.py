@@ -46,7 +46,9 @@ class AutoencoderRecipe:
     seed: int = 1
 
 
-REFINEMENT = AutoencoderRecipe(batch=8, crop_seconds=1.0, learning_rate=5e-4, adversarial=True, freeze_encoder=True)
+REFINEMENT = AutoencoderRecipe(
+    batch=8, crop_seconds=1.0, learning_rate=5e-4, adversarial=True, freeze_encoder=True, fooled=0.1, matched=2.0
+)
 """How the decoder of a trained autoencoder learns on against an adversary, which takes most of the time of a step."""
 
 
