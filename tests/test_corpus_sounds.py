@@ -10,6 +10,8 @@ import soundfile
 
 from tests.soundfont import soundfont
 from unison_train.corpus import fetch, sounds
+from unison_train.corpus.foley.catalogue import CATALOGUE
+from unison_train.corpus.instruments.catalogue import INSTRUMENTS
 from unison_train.corpus.manifest import Clip, read_manifest
 
 
@@ -22,9 +24,9 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "FluidR3_GM.sf2").write_bytes(soundfont())
     soundfile.write(package / "perc_snap.flac", 0.1 * np.hanning(4_800), 48_000)
     monkeypatch.setattr(fetch, "debian", lambda *_: package)
-    monkeypatch.setattr(sounds, "CATALOGUE", [one for one in sounds.CATALOGUE if one.label in ("click", "jump")])
+    monkeypatch.setattr(sounds, "CATALOGUE", [one for one in CATALOGUE if one.label in ("click", "jump")])
     monkeypatch.setattr(sounds, "RECORDINGS", {"perc_snap": sounds.RECORDINGS["perc_snap"]})
-    monkeypatch.setattr(sounds, "INSTRUMENTS", [one for one in sounds.INSTRUMENTS if one.label in ("tuba", "bongos")])
+    monkeypatch.setattr(sounds, "INSTRUMENTS", [one for one in INSTRUMENTS if one.label in ("tuba", "bongos")])
     sounds.build_sounds(tmp_path / "corpus")
     return tmp_path / "corpus"
 
