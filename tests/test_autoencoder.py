@@ -142,7 +142,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
 def test_the_command_starts_from_another_autoencoder(tmp_path: Path, decoder_only: bool) -> None:
     write_corpus(tmp_path / "corpus")
     small().save(tmp_path / "start")
-    fit_autoencoder(tmp_path / "corpus", tmp_path / "out", 1, tmp_path / "start", decoder_only, CPU)
+    fit_autoencoder(tmp_path / "corpus", tmp_path / "out", 1, tmp_path / "start", CPU, decoder_only=decoder_only)
     start, further = Autoencoder.load(tmp_path / "start"), Autoencoder.load(tmp_path / "out")
     assert torch.equal(further.encoder.inward.weight, start.encoder.inward.weight) is decoder_only
     assert not torch.equal(further.decoder.outward.weight, start.decoder.outward.weight)
@@ -150,6 +150,7 @@ def test_the_command_starts_from_another_autoencoder(tmp_path: Path, decoder_onl
     torch.testing.assert_close(further.encoder.inward.weight, start.encoder.inward.weight, rtol=0, atol=1e-3)
 
 
-def test_an_untrained_decoder_is_not_refined(tmp_path: Path) -> None:
+@pytest.mark.parametrize("further", ["decoder_only", "adversary"])
+def test_what_trains_further_wants_a_start(tmp_path: Path, further: str) -> None:
     with pytest.raises(BadArguments, match="--start"):
-        fit_autoencoder(tmp_path, tmp_path / "out", 1, None, True, CPU)
+        fit_autoencoder(tmp_path, tmp_path / "out", 1, None, CPU, **{further: True})

@@ -56,14 +56,15 @@ def autoencoder(
     ] = None,
     decoder_only: Annotated[
         bool,
-        typer.Option("--decoder-only", help="Train the decoder alone, against an adversary; latents stay as they are."),
+        typer.Option("--decoder-only", help="Train the decoder alone; latents stay as they are."),
     ] = False,
+    adversary: Annotated[bool, typer.Option("--adversary", help="Train against a judge of spectrograms.")] = False,
     device: Device = DEVICE,
     threads: Threads = 0,
 ) -> None:
     """Train the waveform autoencoder on every manifest of the corpus; started again, it goes on where it was."""
     _use(threads)
-    fit_autoencoder(corpus, out, steps, start, decoder_only, torch.device(device))
+    fit_autoencoder(corpus, out, steps, start, torch.device(device), decoder_only=decoder_only, adversary=adversary)
 
 
 @app.command()

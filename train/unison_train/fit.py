@@ -12,7 +12,7 @@ import torch
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
-from unison_train.autoencoder.training import REFINEMENT, AutoencoderRecipe, AutoencoderTrainer
+from unison_train.autoencoder.training import ADVERSARIAL, AutoencoderRecipe, AutoencoderTrainer
 from unison_train.checkpoint import CONFIG, Checkpoint, load_codec
 from unison_train.codec import Codec
 from unison_train.config import TrainConfig
@@ -102,23 +102,31 @@ def assemble(
 
 
 def fit_autoencoder(
-    corpus: Path, out: Path, steps: int, start: Path | None, decoder_only: bool, device: torch.device
+    corpus: Path,
+    out: Path,
+    steps: int,
+    start: Path | None,
+    device: torch.device,
+    *,
+    decoder_only: bool = False,
+    adversary: bool = False,
 ) -> None:
     """Train an autoencoder on the training clips of every manifest in `corpus`; an unfinished run goes on.
 
-    It begins as the one in `start`, or untrained. With `decoder_only`, its latents stay as they are, and the decoder
-    alone learns, against an adversary.
+    It begins as the one in `start`, or untrained. With `decoder_only`, its latents stay as they are; with `adversary`,
+    its sound has to pass for that of the clips as well.
 
     Raises:
-        BadArguments: there is no decoder to train alone.
+        BadArguments: either is asked for without a `start`.
         UnknownAsset: the corpus holds no manifest.
     """
-    if decoder_only and start is None:
-        raise BadArguments("--decoder-only trains an autoencoder further; give its folder with --start.")
+    if start is None and (decoder_only or adversary):
+        raise BadArguments("--decoder-only and --adversary train an autoencoder further; give its folder with --start.")
     manifests = sorted(corpus.glob("*.jsonl"))
     if not manifests:
         raise UnknownAsset(f"{corpus} holds no manifest (*.jsonl); run `unison-train corpus build {corpus}`.")
-    recipe = replace(REFINEMENT if decoder_only else AutoencoderRecipe(), steps=steps)
+    recipe = ADVERSARIAL if adversary else AutoencoderRecipe()
+    recipe = replace(recipe, steps=steps, freeze_encoder=decoder_only)
     torch.manual_seed(recipe.seed)
     model = Autoencoder.load(start) if start else Autoencoder(AutoencoderConfig())
     bank = load_bank(manifests, model.config.sample_rate, device)

@@ -35,7 +35,7 @@ class AutoencoderRecipe:
     batch: int = 16
     crop_seconds: float = 1.2
     learning_rate: float = 1e-3
-    decay_share: float = 0.3
+    decay_share: float = 0.5
     divergence: float = 2e-4
     wave: float = 1.0
     adversarial: bool = False
@@ -46,10 +46,8 @@ class AutoencoderRecipe:
     seed: int = 1
 
 
-REFINEMENT = AutoencoderRecipe(
-    batch=8, crop_seconds=1.0, learning_rate=5e-4, adversarial=True, freeze_encoder=True, fooled=0.1, matched=2.0
-)
-"""How the decoder of a trained autoencoder learns on against an adversary, which takes most of the time of a step."""
+ADVERSARIAL = AutoencoderRecipe(batch=8, crop_seconds=1.0, learning_rate=5e-4, adversarial=True)
+"""How a trained autoencoder learns on against an adversary, which takes most of the time of a step."""
 
 
 class AutoencoderTrainer:
