@@ -63,6 +63,7 @@ class LanguageModel:
         silent, event_rate: see `PromptTokenizer`.
         device: where the model runs.
         dtype: precision of weights and activations.
+        layers: the layer, from 1 on, that each block reads; None spreads them evenly.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class LanguageModel:
         system: str | None = None,
         padding: Padding = "left",
         event_rate: float | None = None,
+        layers: Sequence[int] | None = None,
     ) -> None:
         found = load_language_model(source, dtype, system, padding)
         self.decoder: Any = found.decoder.to(device).eval().requires_grad_(False)
@@ -84,7 +86,7 @@ class LanguageModel:
         self.unit = found.unit
         self.sha256 = found.sha256
         self.device = device
-        self.layers = layer_indices(self.decoder.config.num_hidden_layers, depth)
+        self.layers = list(layers or layer_indices(self.decoder.config.num_hidden_layers, depth))
         self.width = int(self.decoder.config.hidden_size)
         # The system turn is the same for all prompts, so its states, keys and values are computed once.
         self._past: Any = None
