@@ -82,6 +82,14 @@ def test_recordings_become_absolute_paths(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.room == str(tmp_path / "take-1.wav")
 
 
+class Odd(Request):
+    shape: Annotated[list[int], Field(description="Not a type that OSC carries.")]
+
+
+class Blob(Request):
+    sound: Annotated[bytes, Field(description="Not a type that a recipe holds.")]
+
+
 def plugin(monkeypatch: pytest.MonkeyPatch, name: str, *tasks: Task[Bell], fault: str = "") -> EntryPoint:
     module = ModuleType(name)
 
@@ -98,12 +106,6 @@ def plugin(monkeypatch: pytest.MonkeyPatch, name: str, *tasks: Task[Bell], fault
 
 
 def test_a_failing_plugin_is_listed_and_the_rest_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Odd(Request):
-        shape: Annotated[list[int], Field(description="Not a type that OSC carries.")]
-
-    class Blob(Request):
-        sound: Annotated[bytes, Field(description="Not a type that a recipe holds.")]
-
     registry = load_registry(
         [
             EntryPoint("absent", "no_such_module_anywhere", "unison_engine"),
