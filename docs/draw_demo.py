@@ -31,6 +31,7 @@ def main(folder: Path) -> None:
         axes.set_title(f"{task}\n{wanted if len(wanted) < 44 else wanted[:42] + '…'}", fontsize=8)
         axes.set_xlabel("seconds", fontsize=7)
         axes.set_yticks([0, 4000, 8000, 12000], ["0", "4", "8", "12 kHz"])
+        axes.set_ylim(0, 12_000)  # Above that `nano` makes nothing.
         axes.tick_params(labelsize=7)
     figure.savefig("docs/demo.png", dpi=110)
 
