@@ -123,7 +123,8 @@ def test_guidance_where_it_counts() -> None:
     assert not sampling.of("", guidance=1.0).guides(0.5)
 
 
-def test_the_shipped_bundle_is_sampled_as_before() -> None:
+def test_the_shipped_bundle_tells_how_each_task_is_sampled() -> None:
     sampling = Bundle.open("nano").manifest.sampling
-    assert sampling == Sampling(steps=24, guidance=3.0)
+    assert sampling.of("scene_edit", None, None) == Sampling(steps=24, guidance=3.0)
+    assert sampling.of("text_to_speech", None, None) == Sampling(steps=24, guidance=5.0)
     assert sampling.solver == "euler" and all(sampling.guides(time) for time in sampling.grid())
