@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unison_train.corpus.instruments.midi import Note
-from unison_train.corpus.instruments.phrases import Play, Rng, loudness
+from unison_train.corpus.instruments.phrases import LONGEST, Play, Rng, loudness
 
 # Keys of the General MIDI drum map.
 KICK, STICK, SNARE, CLAP = 36, 37, 38, 39
@@ -16,7 +16,6 @@ HIGH_BONGO, LOW_BONGO, MUTED_CONGA, HIGH_CONGA, LOW_CONGA = 60, 61, 62, 63, 64
 MARACAS, SHORT_WHISTLE, LONG_WHISTLE, SHORT_GUIRO, LONG_GUIRO = 70, 71, 72, 73, 74
 HIGH_WOODBLOCK, LOW_WOODBLOCK, OPEN_TRIANGLE = 76, 77, 81
 
-_LONGEST = 4.4
 _RING = 0.1
 
 
@@ -33,7 +32,7 @@ def beat(slowest: float, fastest: float, lines: Sequence[tuple[int, str]], swing
         notes = []
         for k in range(max(steps, int(4.0 / step))):
             for key, line in lines:
-                if (stroke := line[k % steps]) != "." and k * step < _LONGEST:
+                if (stroke := line[k % steps]) != "." and k * step < LONGEST:
                     level = loud - (35 if stroke == "o" else 0) - int(rng.integers(12))
                     notes.append(Note((k + swing * (k % 2)) * step, _RING, key, level))
         return notes

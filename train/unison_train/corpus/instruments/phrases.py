@@ -12,7 +12,9 @@ Rng = np.random.Generator
 Play = Callable[[Rng], list[Note]]
 """Writes a phrase; the same generator state gives the same notes."""
 
-_LONGEST = 4.4
+LONGEST = 4.4
+"""Seconds before which the last note of a phrase begins."""
+
 _SCALES = ((0, 2, 4, 7, 9), (0, 3, 5, 7, 10), (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
 _TRIADS = ((0, 4, 7), (0, 3, 7))
 # Roots of a few common progressions, in semitones above the first.
@@ -37,7 +39,7 @@ def melody(low: int, high: int) -> Play:
         at, place, notes = 0.0, int(rng.integers(len(keys))), []
         for _ in range(int(rng.integers(5, 12))):
             length = beat * float(rng.choice((0.5, 1.0, 1.0, 2.0)))
-            if at + length > _LONGEST - 2 * beat:
+            if at + length > LONGEST - 2 * beat:
                 break
             notes.append(Note(at, 0.95 * length, keys[place], loud - int(rng.integers(12))))
             at += length
