@@ -16,6 +16,7 @@ from unison_engine.pronunciation import Lexicon
 from unison_engine.runtime.text import Padding
 from unison_train.autoencoder.training import AutoencoderRecipe
 from unison_train.config import TrainConfig
+from unison_train.corpus.shards import write_shards
 from unison_train.corpus.sounds import build_sounds
 from unison_train.corpus.speech import build_speech
 from unison_train.finetune import RECIPE
@@ -44,6 +45,17 @@ def build(
     """Build the corpus of `nano`: procedural sounds, recordings, instruments, synthesised speech. Resumable."""
     build_sounds(out, cache)
     build_speech(out, cache, sentences, workers)
+
+
+@corpus.command("shard")
+def shard(
+    folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="Folder of a corpus, with its JSONL manifests.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the shards.")],
+    mebibytes: Annotated[float, typer.Option(help="Size of a shard, at most.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Of the order in which clips are dealt out.")] = 0,
+) -> None:
+    """Deal a corpus out into tar files as WebDataset's, for corpora larger than memory; train with shards.json."""
+    write_shards(folder, out, mebibytes, seed)
 
 
 @app.command()

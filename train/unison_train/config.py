@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unison_engine.errors import BadArguments
+from unison_train.corpus.shards import INDEX
 from unison_train.model.config import PRESETS
 from unison_train.precision import Precision
 from unison_train.synthesis.settings import Synthesis
@@ -22,11 +23,29 @@ class _Strict(BaseModel):
 
 
 class Data(_Strict):
-    """Manifests, relative to the corpus folder, and the longest tuple in seconds."""
+    """Where the clips are listed, relative to the corpus folder; the longest tuple in seconds; distinct prompts.
 
-    manifests: tuple[str, ...]
+    Of a corpus in shards (`unison_train.corpus.shards`) its index alone is named: `shards_held` of them are in memory,
+    and one of these gives way to another every `steps_per_shard` training steps.
+    """
+
+    manifests: tuple[str, ...] = Field(min_length=1)
     max_seconds: float = Field(gt=0)
     prompts_per_task: int = Field(gt=0)
+    shards_held: int = Field(default=8, ge=1)
+    steps_per_shard: int = Field(default=50, ge=1)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the corpus lies in shards."""
+        return self.manifests == (INDEX,)
+
+    @field_validator("manifests")
+    @classmethod
+    def _one_index(cls, manifests: tuple[str, ...]) -> tuple[str, ...]:
+        if INDEX in manifests and len(manifests) > 1:
+            raise ValueError(f"{INDEX} lists all clips of a corpus in shards; name nothing else beside it")
+        return manifests
 
 
 class Optimiser(_Strict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from unison_train.checkpoint import CONFIG, Checkpoint, load_codec
 from unison_train.codec import Codec
 from unison_train.config import TrainConfig
 from unison_train.corpus.manifest import read_manifest
+from unison_train.corpus.shards import INDEX, read_index
 from unison_train.distributed import Processes, join
 from unison_train.language_models import SMOLLM2
 from unison_train.model.config import PRESETS
@@ -24,6 +26,7 @@ from unison_train.official.audio import PublishedAudio
 from unison_train.precision import fast_dtype
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import GENERATION_TASKS
+from unison_train.synthesis.sharded_bank import ShardedBank
 from unison_train.text import LanguageModel, StateCache
 from unison_train.trainer import Trainer
 from unison_train.tuples import TupleStream
@@ -58,8 +61,7 @@ def assemble(
     device = processes.device
     checkpoint = _start(start, config)
     network, layout = checkpoint.config, checkpoint.layout
-    manifests = [corpus / name for name in config.data.manifests]
-    bank = load_bank(manifests, layout.sample_rate, device)
+    bank = _open_bank(config, corpus, "train", layout.sample_rate, device)
     told: dict[str, Any] = {"source": language_model or SMOLLM2}
     if language_model is None:
         told = checkpoint.record.get("text", told)
@@ -93,7 +95,11 @@ def assemble(
     generation = max(GENERATION_TASKS, key=lambda task: config.tasks.get(task, 0.0))
     judged = "tts" if config.tasks.get("tts") else generation
     held_out = TupleStream(
-        _held_out(manifests, bank), layout, config.model_copy(update={"tasks": {judged: 1.0}}), network.phones, fits
+        _held_out(config, corpus, bank),
+        layout,
+        config.model_copy(update={"tasks": {judged: 1.0}}),
+        network.phones,
+        fits,
     )
     # Files of states only grow, and two processes that append to one would tear it.
     folder = out / ("states" if processes.first else f"states-{processes.rank}")
@@ -139,9 +145,21 @@ def load_bank(manifests: Sequence[Path], sample_rate: int, device: torch.device,
     return ClipBank(manifests[0].parent, clips, sample_rate, device)
 
 
-def _held_out(manifests: Sequence[Path], bank: ClipBank) -> ClipBank:
+def _open_bank(config: TrainConfig, corpus: Path, split: str, sample_rate: int, device: torch.device) -> ClipBank:
+    """The clips of one split of the corpus that a recipe names."""
+    data = config.data
+    if data.sharded:
+        # What is judged by must not change on the way.
+        held = data.shards_held if split == "train" else sys.maxsize
+        return ShardedBank(corpus / INDEX, split, held, data.steps_per_shard, config.run.seed, sample_rate, device)
+    return load_bank([corpus / name for name in data.manifests], sample_rate, device, split)
+
+
+def _held_out(config: TrainConfig, corpus: Path, bank: ClipBank) -> ClipBank:
     """The clips for validation, or those of training where there are not enough of both kinds to make every task."""
-    valid = load_bank(manifests, bank.sample_rate, bank.device, "valid")
+    if config.data.sharded and not read_index(corpus / INDEX).of("valid"):
+        return bank
+    valid = _open_bank(config, corpus, "valid", bank.sample_rate, bank.device)
     enough = all(len(lines) > 1 for lines in valid.by_speaker.values())
     return valid if enough and {clip.kind for clip in valid.clips} == {clip.kind for clip in bank.clips} else bank
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -26,12 +27,22 @@ def read_audio(path: str | Path, rate: int) -> Wave:
     path = Path(path).expanduser()
     if not path.is_file():
         raise UnknownAsset(f"there is no file {str(path)!r}; give the path of a WAV, FLAC, OGG or MP3 file.")
+    with path.open("rb") as file:
+        return decode_audio(file, rate, str(path))
+
+
+def decode_audio(file: BinaryIO, rate: int, name: str) -> Wave:
+    """Read an open recording as mono at `rate` Hz; `name` is what an error calls it.
+
+    Raises:
+        UnknownAsset: it holds no audio that libsndfile reads.
+    """
     try:
-        samples, native_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, native_rate = soundfile.read(file, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise UnknownAsset(f"{str(path)!r} is not readable audio ({error}); convert it to WAV or FLAC.") from error
+        raise UnknownAsset(f"{name!r} is not readable audio ({error}); convert it to WAV or FLAC.") from error
     if not len(samples):
-        raise UnknownAsset(f"{str(path)!r} holds no samples; give a recording with sound in it.")
+        raise UnknownAsset(f"{name!r} holds no samples; give a recording with sound in it.")
     return resample(samples.mean(axis=1), native_rate, rate)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,6 +96,16 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
 def row(clip: Clip) -> str:
     """Return the line of a manifest that describes `clip`, with its line feed."""
     return clip.model_dump_json(exclude_defaults=True) + "\n"
+
+
+def summarise(clips: Sequence[Clip]) -> dict[str, Any]:
+    """Clips and hours of these rows, and clips by licence and by source."""
+    return {
+        "clips": len(clips),
+        "hours": round(sum(clip.seconds for clip in clips) / 3600, 2),
+        "clips_by_licence": dict(sorted(Counter(clip.licence for clip in clips).items())),
+        "clips_by_source": dict(sorted(Counter(clip.source for clip in clips).items())),
+    }
 
 
 def _measure(path: Path, where: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from unison_engine.audio import TARGET_RMS, Wave, cut_reference, read_audio, rms_normalise, sounding
 from unison_engine.errors import BadArguments
-from unison_train.corpus.manifest import Clip
+from unison_train.corpus.manifest import Clip, summarise
 
 FRAME_SECONDS = 0.02
 SILENCE_DB = -40.0
@@ -205,13 +205,3 @@ def _lasts(profile: NDArray[np.float64], loud: NDArray[np.intp]) -> bool:
     edge = round(_EDGE_SECONDS / FRAME_SECONDS)
     long_enough = len(profile) * FRAME_SECONDS >= _STEADY_SECONDS and len(loud) > 0.9 * len(profile)
     return bool(long_enough and loud[0] < edge and loud[-1] >= len(profile) - edge)
-
-
-def summarise(clips: Sequence[Clip]) -> dict[str, Any]:
-    """Clips and hours of these rows, and clips by licence and by source."""
-    return {
-        "clips": len(clips),
-        "hours": round(sum(clip.seconds for clip in clips) / 3600, 2),
-        "clips_by_licence": dict(sorted(Counter(clip.licence for clip in clips).items())),
-        "clips_by_source": dict(sorted(Counter(clip.source for clip in clips).items())),
-    }
