@@ -1,8 +1,7 @@
 """A sound end to end on this machine: as the first bundle made it, and as fast as it goes now, in turns in one run.
 
 First: onnxruntime in float32, 24 steps of Euler, guided throughout. Now: whatever backend is fastest for each graph,
-with the bundle's own sampler, and with one of fewer evaluations. Every sound has words of its own, so the text encoder
-runs.
+with the same steps, and with the bundle's own sampler. Every sound has words of its own, so the text encoder runs.
 
 python -m benchmarks.bench_nano [--bundle nano] [--seconds 5] [--rounds 5]
 """
@@ -19,9 +18,7 @@ from unison_engine import conditioning
 from unison_engine.machine import physical_cores, processor, vector_sets
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
-from unison_export.quality import ladder
 
-FEWER = "adams 12, early, guided over 0.3"
 PROMPTS = (
     "heavy rain",
     "a dog barks",
@@ -46,7 +43,6 @@ def main() -> None:
     setups: dict[str, tuple[Synthesizer, Sampling]] = {
         "first: onnxruntime, euler 24": (plain, Sampling(steps=24, guidance=usual.guidance)),
         "fastest backends, euler 24": (fastest, Sampling(steps=24, guidance=usual.guidance)),
-        f"fastest backends, {FEWER}": (fastest, ladder(usual)[FEWER]),
         "fastest backends, the bundle's sampler": (fastest, usual),
     }
     took: dict[str, Took] = {name: defaultdict(list) for name in setups}

@@ -13,9 +13,10 @@ import pytest
 
 from unison_engine import conditioning
 from unison_engine.bundle import MANIFEST, Bundle
-from unison_engine.runtime.sampler import Sampling
+from unison_engine.runtime.sampler import Sampling, solve
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_export.quality import Point, Sampler, choose, curve, ladder, table, with_defaults
+from unison_export.time_grid import POINTS, fitted_times
 from unison_train.evaluation import run
 from unison_train.evaluation.metrics import Score
 
@@ -29,8 +30,9 @@ def point(name: str, branches: int, acceptable: bool, distance: float = 0.0) -> 
 def test_the_reference_is_a_hundred_guided_steps_of_euler() -> None:
     odd = Sampling(steps=8, guidance=3.0, solver="adams", times=(1.0, 0.2), guided=(0.5, 1.0))
     assert odd.reference() == Sampling(steps=100, guidance=3.0)
-    name, first = next(iter(ladder(odd).items()))
-    assert name == "euler 100" and first == odd.reference()
+    samplers = ladder(odd, (1.0, 0.4, 0.001))
+    assert all(one.guidance == 3.0 and one.branches() < odd.reference().branches() / 4 for one in samplers.values())
+    assert {one.times for name, one in samplers.items() if "fitted" in name} == {(1.0, 0.4, 0.001)}
 
 
 @pytest.mark.parametrize(
@@ -82,11 +84,33 @@ def test_a_curve_tells_losses_against_the_reference(bundle: Path, monkeypatch: p
             judged.append(run.Judged(cast(Any, None), {"model": wave}, scores))
         return run.Section(cast(Any, task), judged)
 
+    def few(usual: Sampling, fitted: tuple[float, ...]) -> dict[str, Sampling]:
+        assert len(fitted) == POINTS and Sampling(steps=9, guidance=1.0, times=fitted).grid()[-1] == 0
+        return {f"euler {steps}": Sampling(steps=steps, guidance=1.0) for steps in (2, 3)}
+
     monkeypatch.setattr("unison_export.quality.evaluate", evaluate)
-    samplers = {f"euler {steps}": Sampling(steps=steps, guidance=1.0) for steps in (6, 2, 3)}
-    points = list(curve(synthesizer, cast(Any, None), cast(Any, None), "text_to_audio", 0, samplers))
+    monkeypatch.setattr("unison_export.quality.ladder", few)
+    usual = Sampling(steps=6, guidance=1.0)
+    points = list(curve(synthesizer, cast(Any, None), cast(Any, None), "text_to_audio", 0, usual))
+    assert points[0].sampling == usual.reference()
     assert [one.acceptable for one in points] == [True, False, True]
     assert points[0].distance == 0.0 and points[1].distance > points[2].distance > 0.0
     assert points[1].losses["event"] == pytest.approx((0.5, 0.5, 0.5))
     assert np.isclose(points[1].measures["event"], 0.5)
     assert "| **euler 3** | 3 |" in table("text_to_audio", points)
+
+
+def test_steps_lie_where_the_path_bends() -> None:
+    """Along x = exp(k t) the velocity changes as exp(k t) does, so steps are to lie as densely as exp(k t / 2)."""
+    rate, grid = 6.0, Sampling(steps=100, guidance=1.0).grid()
+    paths = [[np.full((1, 2, 3), scale * np.exp(rate * time), np.float32) for time in grid] for scale in (1, 2, 5)]
+    times = fitted_times(paths, grid)
+    share = np.expm1(rate * (1 - np.array(times)) / -2) / np.expm1(-rate / 2)
+    np.testing.assert_allclose(share, np.linspace(0, 1, len(times)), atol=0.03)
+
+    def error(sampling: Sampling) -> float:
+        start = np.full((1,), np.exp(rate), np.float32)
+        end = solve(lambda state, time: rate * np.exp(rate * time) + 0 * state, start, sampling.grid())
+        return float(abs(end[0] - 1))
+
+    assert error(Sampling(steps=24, guidance=1.0, times=times)) < 0.7 * error(Sampling(steps=24, guidance=1.0))

@@ -9,6 +9,7 @@ The default becomes the acceptable sampler with the fewest evaluations.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from unison_engine.bundle import MANIFEST, Bundle, Manifest
 from unison_engine.conditioning import Conditioning
 from unison_engine.engine import BundleIdentity
 from unison_engine.layout import LatentLayout
-from unison_engine.runtime.sampler import Sampling
+from unison_engine.runtime.sampler import Sampling, Solver
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_export.int8 import relative_error
+from unison_export.time_grid import fitted_times
 from unison_train.evaluation.items import Task
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import MEASURES
@@ -35,20 +37,19 @@ SHARE = 0.05
 ENOUGH = 20
 """Requests below which the intervals are too wide to choose by: every sampler would do."""
 _RESAMPLES = 2000
-_EARLY = tuple(1 - 0.999 * (u / 32) ** 1.5 for u in range(33))
-"""A grid that is dense early: u -> 1 - 0.999 u^1.5."""
 
 
-def ladder(usual: Sampling) -> dict[str, Sampling]:
-    """Samplers to compare, by name, the reference first."""
-    guidance = usual.guidance
-    found = {"euler 100": usual.reference()}
-    for steps in (24, 16):
-        found[f"euler {steps}"] = Sampling(steps=steps, guidance=guidance)
-    for steps in (24, 16, 12, 8):
-        early = Sampling(steps=steps, guidance=guidance, solver="adams", times=_EARLY)
-        found[f"adams {steps}, early"] = early
-        found[f"adams {steps}, early, guided over 0.3"] = early.model_copy(update={"guided": (0.3, 1.0)})
+def ladder(usual: Sampling, fitted: tuple[float, ...]) -> dict[str, Sampling]:
+    """Samplers to compare with the reference, by name; `fitted` is a curve of times, see `fitted_times`.
+
+    "heun" is left out: its two evaluations a step buy less than two steps of the others (docs/speed.md).
+    """
+    found = {"euler 24": Sampling(steps=24, guidance=usual.guidance)}
+    solvers: tuple[Solver, ...] = ("euler", "adams")
+    for steps, solver in itertools.product((16, 12, 8), solvers):
+        one = Sampling(steps=steps, guidance=usual.guidance, solver=solver, times=fitted)
+        found[f"{solver} {steps}, fitted"] = one
+        found[f"{solver} {steps}, fitted, guided over 0.3"] = one.model_copy(update={"guided": (0.3, 1.0)})
     return found
 
 
@@ -76,11 +77,15 @@ class Point:
 
 
 class Sampler:
-    """A synthesizer with a sampler of its own that keeps the latents it made, by seed; `evaluate` can be given it."""
+    """A synthesizer with a sampler of its own; `evaluate` can be given it.
+
+    Attributes:
+        paths: states on the way from noise to latent, by seed; the last is the latent.
+    """
 
     def __init__(self, synthesizer: Synthesizer, sampling: Sampling) -> None:
         self._synthesizer = synthesizer
-        self.latents: dict[int, NDArray[np.float32]] = {}
+        self.paths: dict[int, list[NDArray[np.float32]]] = {}
         self.bundle: BundleIdentity = dataclasses.replace(synthesizer.bundle, sampling=sampling)
         self.layout: LatentLayout = synthesizer.layout
 
@@ -101,35 +106,46 @@ class Sampler:
 
     def run(self, conditioning: Conditioning, *, seed: int, sampling: Sampling, progress: Any) -> Wave:
         """See `Synthesizer.run`."""
-        latent = self._synthesizer.sample(conditioning, seed=seed, sampling=sampling, progress=progress)
-        self.latents[seed] = latent
+        path = self.paths[seed] = []
+        latent = self._synthesizer.sample(
+            conditioning, seed=seed, sampling=sampling, progress=progress, visited=path.append
+        )
         return self._synthesizer.decode(latent, self.layout.samples(conditioning.seconds))
 
 
 def curve(
-    synthesizer: Synthesizer, stage: Stage, panel: Panel, task: Task, items: int, samplers: dict[str, Sampling]
+    synthesizer: Synthesizer, stage: Stage, panel: Panel, task: Task, items: int, usual: Sampling
 ) -> Iterator[Point]:
-    """Points of one task; the first of `samplers` is the reference.
+    """Points of one task, those of the `ladder` after the reference, along whose paths the grid is fitted.
 
     Raises:
         BadArguments, UnknownAsset: see `evaluate`.
     """
-    reference: tuple[Sampler, Section] | None = None
-    for name, sampling in samplers.items():
+
+    def judged(sampling: Sampling, *, bounds: bool) -> tuple[Sampler, Section]:
         sampler = Sampler(synthesizer, sampling)
-        section = evaluate(sampler, stage, panel, task, items=items, bounds=reference is None)
-        reference = reference or (sampler, section)
-        losses = {measure: loss(reference[1], section, measure) for measure in section.table()}
-        distances = [relative_error(latent, reference[0].latents[seed]) for seed, latent in sampler.latents.items()]
-        yield Point(
-            name,
-            sampling,
-            sampling.branches(),
-            float(np.median(distances)),
-            {measure: found["model"].value for measure, found in section.table().items()},
-            losses,
-            all(low <= 0 and mean <= SHARE * _way(reference[1], measure) for measure, (mean, low, _) in losses.items()),
-        )
+        return sampler, evaluate(sampler, stage, panel, task, items=items, bounds=bounds)
+
+    reference, exact = judged(usual.reference(), bounds=True)
+    yield _point("euler 100", usual.reference(), exact, exact, [0.0])
+    fitted = fitted_times(list(reference.paths.values()), usual.reference().grid())
+    for name, sampling in ladder(usual, fitted).items():
+        sampler, section = judged(sampling, bounds=False)
+        distances = [relative_error(path[-1], reference.paths[seed][-1]) for seed, path in sampler.paths.items()]
+        yield _point(name, sampling, section, exact, distances)
+
+
+def _point(name: str, sampling: Sampling, section: Section, reference: Section, distances: Sequence[float]) -> Point:
+    losses = {measure: loss(reference, section, measure) for measure in section.table()}
+    return Point(
+        name,
+        sampling,
+        sampling.branches(),
+        float(np.median(distances)),
+        {measure: found["model"].value for measure, found in section.table().items()},
+        losses,
+        all(low <= 0 and mean <= SHARE * _way(reference, measure) for measure, (mean, low, _) in losses.items()),
+    )
 
 
 def choose(points: Sequence[Point]) -> Point:
@@ -207,8 +223,8 @@ def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int,
     stage = Stage(corpus, synthesizer.layout)
     curves: dict[Task, list[Point]] = {}
     for task in tasks:
-        samplers = ladder(bundle.manifest.sampling.of(task))
-        curves[task] = list(curve(synthesizer, stage, panel, task, items, samplers))
+        usual = bundle.manifest.sampling.of(task)
+        curves[task] = list(curve(synthesizer, stage, panel, task, items, usual))
         print(table(task, curves[task]), flush=True)
     if 0 < items < ENOUGH:
         return False

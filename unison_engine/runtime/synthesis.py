@@ -172,8 +172,12 @@ class Synthesizer:
         seed: int,
         sampling: Sampling | None = None,
         progress: Callable[[Progress], None] | None = None,
+        visited: Callable[[Latent], None] | None = None,
     ) -> Latent:
-        """Everything of `run` before the decoder: the latent [1, C, T]."""
+        """Everything of `run` before the decoder: the latent [1, C, T].
+
+        `visited` is given the states on the way, from the noise to the latent: [1, C, T] each, one more than steps.
+        """
         tell = progress or (lambda _: None)
         samples, frames = self.layout.grid(self.layout.samples(conditioning.seconds))
         tell(Progress("text", 0, 1))
@@ -183,11 +187,19 @@ class Synthesizer:
         source = self.source_latent(conditioning, frames, mask, seed)
         noise = np.random.default_rng(seed).standard_normal((1, self.layout.channels, frames), dtype=np.float32)
         chosen = sampling or self._bundle.manifest.sampling
+        visit = visited or (lambda _: None)
+
+        def after(state: Latent, time: float) -> Latent:
+            visit(state)
+            return state
+
+        visit(noise)
         return solve(
             self.velocity(text, source, mask, chosen),
             noise,
             chosen.grid(),
             chosen.solver,
+            after=after,
             progress=lambda step: tell(Progress("sampling", step, chosen.steps)),
         )
 
