@@ -1,4 +1,4 @@
-"""Draw `docs/desks/supercollider.png`: a block of the page beside it in the editor of SuperCollider, with the shipped model.
+"""Draw `docs/desks/supercollider.png`: a block of the page beside it, in the editor of SuperCollider.
 
 python -m docs.draw_supercollider    (apt-get install supercollider-ide xvfb xdotool imagemagick)
 """
@@ -30,7 +30,7 @@ DRAWN_SECONDS = 4.0  # Nothing tells when a page of the help is drawn, or a soun
 
 
 def main() -> None:
-    """Evaluate the block, look the class up, and wait for the sound."""
+    """Look the class up, evaluate the block, and wait for the sound that the shipped model makes."""
     (block,) = re.findall(r"```\n(\(\nu\.run.*?)```", PAGE.read_text(), re.DOTALL)
     served = functools.partial(_open_bundle, "nano", "onnxruntime")
     with (

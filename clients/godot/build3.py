@@ -1,6 +1,7 @@
 """Writes the addon for Godot 3 from that for Godot 4: `python build3.py FOLDER`, a folder of a project.
 
-Lines of scripts that end in `#4` are left out, and lines that begin with `#3` take their place; what else differs are names, in scenes too.
+Lines of scripts that end in `#4` are left out, and lines that begin with `#3` take their place; what else differs are
+names, in scenes too.
 """
 
 from __future__ import annotations

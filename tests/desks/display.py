@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def open_display(size: str) -> Iterator[dict[str, str]]:
-    """Run an X server of a size such as `1280x900` that nobody sees; the environment of programs that shall be on it."""
+    """Run an X server that nobody sees, of a size such as `1280x900`; the environment of programs that use it."""
     with subprocess.Popen(
         ["Xvfb", "-displayfd", "1", "-screen", "0", f"{size}x24", "-nolisten", "tcp"],
         stdout=subprocess.PIPE,
