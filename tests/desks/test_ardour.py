@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.desks.ardour.desk import (
     window,
 )
 from tests.desks.desk import CLIENTS, at_desk
+from tests.desks.display import open_display
 
 PROGRAMS = ("ardour", "ardour7-lua", "Xvfb", "xdotool")
 MISSING = [name for name in PROGRAMS if not shutil.which(name)]
@@ -45,21 +45,13 @@ def test_variations_become_regions_and_one_of_them_a_voice(tmp_path: Path) -> No
         shutil.copy(path, scripts)
     install_action(CLIENTS / "ardour" / "unison.lua", configuration)
     session = make_session(tmp_path / "desk", home)
-    shown = subprocess.Popen(
-        ["Xvfb", "-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert shown.stdout
-    display = f":{shown.stdout.readline().strip()}"
-    with at_desk(tmp_path) as desk:
+    with at_desk(tmp_path) as desk, open_display("1280x900") as environment:
         settings = f"engine=127.0.0.1:{desk.port}\npython=/usr/bin/python3\n"
         (scripts / "unison.settings").write_text(f"variations=2\n{settings}")
-        environment = {**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(home), "DISPLAY": display}
+        display = environment["DISPLAY"]
         ardour = subprocess.Popen(
             ["sh", str(program(tmp_path)), "--no-splash", str(session.parent)],
-            env=environment,
+            env={**environment, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -77,9 +69,6 @@ def test_variations_become_regions_and_one_of_them_a_voice(tmp_path: Path) -> No
         finally:
             ardour.kill()
             ardour.wait()
-            shown.kill()
-            shown.wait()
-            shown.stdout.close()
     assert {take.recipe.request["prompt"] for take in rain} == {"heavy rain"}
     assert len({take.recipe.seed for take in rain}) == 2
     root = ElementTree.parse(session).getroot()
