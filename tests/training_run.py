@@ -32,13 +32,10 @@ CPU = torch.device("cpu")
 
 
 class DrawnStates:
-    (
-        """Stands for a language model: states drawn from the prompt's checksum, one token for every four characters.
+    """Stands for a language model: states drawn from the prompt's checksum, one token for every four characters.
 
     Of the phones there is only the one that opens every sequence: with these states, the words are told by the prompt.
     """
-        ""
-    )
 
     def batch(self, prompts: Sequence[str], lines: Sequence[Sequence[Line]], device: torch.device) -> TextBatch:
         lengths = [1 + len(prompt) // 4 for prompt in prompts]
