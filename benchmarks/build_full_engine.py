@@ -21,11 +21,11 @@ import torch
 
 from unison_engine.bundle import Graph
 from unison_engine.machine import processor
+from unison_engine.runtime.tensorrt_library import load_library
 from unison_engine.runtime.text import MAX_TOKENS
 from unison_export.graphs import network_exports, write_narrow
 from unison_export.precision import narrow
 from unison_export.tensorrt.builder import build_engine
-from unison_export.tensorrt.library import load_library
 from unison_export.tensorrt.profiles import shape_ranges
 from unison_train.model.config import PRESETS
 from unison_train.model.dit import DiT, TextFusion

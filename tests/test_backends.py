@@ -149,7 +149,8 @@ def test_a_plugin_brings_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     vars(module)["unison_register_backends"] = unison_register_backends
     monkeypatch.setitem(sys.modules, "stranger", module)
     registry = load_registry([EntryPoint("stranger", "stranger", "unison_engine")])
-    assert list(registry.backends) == ["onnxruntime", "onnxruntime-int8", "openvino", "openvino-bf16", "stranger"]
+    own = ["onnxruntime", "onnxruntime-int8", "openvino", "openvino-bf16", "tensorrt-rtx", "tensorrt"]
+    assert list(registry.backends) == [*own, "stranger"]
     assert registry.backends["stranger"] is spy and registry.plugins[0].hooks == ("unison_register_backends",)
 
 

@@ -23,11 +23,11 @@ from tests.conftest import LAYOUT, NETWORK
 from unison_engine.bundle import Bundle
 from unison_engine.errors import BadArguments, EngineFailed, ModelMissing
 from unison_engine.runtime.engines import EngineRecord, ShapeRange, load_engine
+from unison_engine.runtime.tensorrt_library import Library, load_library
 from unison_export.graphs import network_exports, write_narrow
 from unison_export.precision import narrow
 from unison_export.tensorrt.builder import Engine, build_engine
 from unison_export.tensorrt.engines import build_engines
-from unison_export.tensorrt.library import Library, load_library
 from unison_export.tensorrt.profiles import shape_profiles, shape_ranges
 from unison_train.checkpoint import Checkpoint
 from unison_train.codec import Codec

@@ -1,4 +1,4 @@
-"""The backends that come with the engine: onnxruntime, and OpenVINO where it is installed."""
+"""The backends that come with the engine: onnxruntime, and OpenVINO and TensorRT where they are installed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unison_engine.errors import BackendFailed
 from unison_engine.hooks import hookimpl
 from unison_engine.machine import multiplies_int8, processor
 from unison_engine.runtime.backend import Backend, Runner
+from unison_engine.runtime.tensorrt import TensorRt
 
 
 class OnnxRuntime:
@@ -103,6 +104,8 @@ def unison_register_backends(register: Callable[[Backend], None]) -> None:
     register(OnnxRuntime("onnxruntime-int8", "int8"))
     register(OpenVino("openvino", "f32"))
     register(OpenVino("openvino-bf16", "bf16"))
+    register(TensorRt("tensorrt-rtx", "rtx"))
+    register(TensorRt("tensorrt", "enterprise"))
 
 
 def _openvino() -> Any:

@@ -16,6 +16,9 @@ from unison_engine.bundle import Bundle, TensorSpec
 from unison_engine.errors import ModelMissing
 
 RECORD_FORMAT = 1
+NOT_COMPILED = ("text_encoder",)
+"""Graphs that no engine is built of: the language model runs once per prompt, from weights of four bits that TensorRT
+has no operator for."""
 Target = Literal["rtx", "enterprise"]
 """TensorRT for RTX, for the graphics cards of workstations, or TensorRT, for those of data centres."""
 Precision = Literal["bfloat16", "float16", "float32"]

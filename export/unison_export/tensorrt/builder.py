@@ -11,11 +11,9 @@ from typing import Any
 
 from unison_engine.errors import BadArguments, EngineFailed
 from unison_engine.runtime.engines import ShapeRange, Weights
-from unison_export.tensorrt.library import Library
+from unison_engine.runtime.tensorrt_library import Library
 
 _FLAGS: dict[Weights, tuple[str, ...]] = {"baked": (), "refittable": ("REFIT",), "stripped": ("REFIT", "STRIP_PLAN")}
-# How the builder's detailed log begins to list what the engine inspector shows of a loaded engine.
-_LISTING = "Layers:\n"
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def build_engine(
         EngineFailed: the library cannot read the graph or build the engine; says what it reported.
     """
     trt = library.api
-    log = _logger(trt)
+    log = library.log()
     builder = trt.Builder(log)
     if builder is None:
         raise EngineFailed(f"TensorRT cannot start: {log.last()}")
@@ -97,24 +95,3 @@ def _set_capabilities(library: Library, config: Any, names: Sequence[str]) -> No
             raise BadArguments(f"TensorRT-RTX cannot build for {name!r}; choose from {', '.join(sorted(known))}.")
         config.num_compute_capabilities = index + 1
         config.set_compute_capability(known[name], index)
-
-
-def _logger(trt: Any) -> Any:
-    """A logger that keeps errors and the listing of layers; its class exists only once the library is loaded."""
-
-    class Log(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-            self.listing = ""
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(message)
-            elif message.startswith(_LISTING):
-                self.listing = message
-
-        def last(self) -> str:
-            return self.errors[-1] if self.errors else "it gave no reason."
-
-    return Log()

@@ -12,6 +12,7 @@ import torch
 
 from unison_engine.bundle import Bundle, Graph, file_hash
 from unison_engine.runtime.engines import (
+    NOT_COMPILED,
     RECORD_FORMAT,
     EngineRecord,
     Precision,
@@ -20,14 +21,11 @@ from unison_engine.runtime.engines import (
     engine_folder,
     load_engine,
 )
+from unison_engine.runtime.tensorrt_library import load_library
 from unison_export.graphs import export_narrow_graphs
 from unison_export.tensorrt.builder import build_engine
-from unison_export.tensorrt.library import load_library
 from unison_export.tensorrt.profiles import shape_profiles
 from unison_export.weights import read_checkpoint
-
-# The language model runs once per prompt, from weights of four bits that TensorRT has no operator for.
-_LEFT_OUT = "text_encoder"
 
 
 def build_engines(
@@ -59,7 +57,7 @@ def build_engines(
     """
     library = load_library(target)
     out = folder or engine_folder(bundle, target)
-    wanted = {name: graph for name, graph in bundle.manifest.graphs.items() if name != _LEFT_OUT}
+    wanted = {name: graph for name, graph in bundle.manifest.graphs.items() if name not in NOT_COMPILED}
     profiles = {name: shape_profiles(bundle, graph, buckets) for name, graph in wanted.items()}
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
