@@ -25,7 +25,7 @@ from unison_engine.testing import PATIENCE, LiveHost, NoiseSynthesizer, OscClien
 
 RUN = "/unison/run/text_to_audio"
 TOKEN = "a long secret"
-open_slow_decoder = partial(NoiseSynthesizer, step_seconds=0.02, piece_seconds=0.25)
+open_slow_decoder = partial(NoiseSynthesizer, step_seconds=0.05, piece_seconds=0.25)
 """A piece of half a second takes a quarter, so that a sound can be caught while it is made."""
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 PACKAGE = CLIENTS / "unity"
 CLIENT = sorted((PACKAGE / "Runtime" / "Client").glob("*.cs"))
 TOKEN = "a long secret"
-open_slow_decoder = partial(NoiseSynthesizer, step_seconds=0.02, piece_seconds=0.25)
+open_slow_decoder = partial(NoiseSynthesizer, step_seconds=0.05, piece_seconds=0.25)
 
 
 def compiled(output: Path, *sources: Path, options: tuple[str, ...] = ()) -> Path:

@@ -34,6 +34,13 @@ def pcm24(wave: Wave) -> bytes:
     return bytes(integers.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
 
 
+def from_pcm24(pcm: bytes) -> Wave:
+    """The [samples] of little-endian 24-bit integers."""
+    octets = np.zeros((len(pcm) * 8 // BITS, 4), np.uint8)
+    octets[:, 1:] = np.frombuffer(pcm, np.uint8).reshape(-1, 3)
+    return np.asarray(octets.view("<i4")[:, 0] / 2**31, np.float32)
+
+
 def write_wav(file: BinaryIO, pcm: bytes, chunks: Mapping[bytes, bytes]) -> None:
     """Write a file of `pcm24` samples; `chunks` come before the samples, where they are read without seeking."""
     file.write(wav_head(len(pcm), chunks))
