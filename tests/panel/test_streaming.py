@@ -19,7 +19,7 @@ def test_a_page_plays_a_sound_while_it_is_made_and_is_told_that_it_broke_off(bro
         page = open_panel(browser, host.port, [])
         client.send("/unison/run/text_to_audio", 1, "sea", 9.0)
         job = client.until("/unison/ack")[2]
-        page.evaluate("url => { window.audio = new Audio(url); audio.play().catch(() => {}); }", f"/jobs/{job}/sound.wav")
+        page.evaluate("url => (window.audio = new Audio(url)).play().then(() => {})", f"/jobs/{job}/sound.wav")
         until(page, "audio.currentTime > 0.1")
         assert page.evaluate("audio.duration") == 9.0
         assert client.ask("/unison/job/cancel", 2, job)[3] == "running"
