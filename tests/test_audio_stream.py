@@ -12,8 +12,8 @@ from unison_engine.audio import resample
 from unison_engine.audio.device import Wish
 from unison_engine.audio.events import PlaybackEvent, XrunEvent
 from unison_engine.audio.null import LOOPBACK
-from unison_engine.audio.stream import Stream
-from unison_engine.audio.voice import EDGE_SECONDS
+from unison_engine.audio.stream import Stream, Tap
+from unison_engine.audio.voice import EDGE_SECONDS, Shape, Voice
 
 __all__ = ["room"]
 
@@ -73,6 +73,18 @@ def test_a_stream_that_is_given_up_fades_and_ends(room: Room, dry: bool) -> None
     sound.write(WAVE[MODEL_RATE:])  # A piece that was on its way.
     room.let(0.5)
     assert not room.heard(0.5).any()
+
+
+@pytest.mark.parametrize("blocks", range(5))
+def test_a_stream_whose_next_piece_never_comes_ends_whenever_it_is_stopped(blocks: int) -> None:
+    tap = Tap(RATE, RATE, RATE)
+    tap.fill(np.ones(1000, np.float32), last=False)
+    voice = Voice(tap.samples, Shape(), 0, 0, tap)
+    for _ in range(blocks):
+        voice.next(480)
+    voice.stop(960)
+    last = np.concatenate([voice.next(480) for _ in range(3)])
+    assert voice.ended and np.all(np.diff(last[:, 0]) <= 0)
 
 
 def test_a_stream_goes_on_on_a_device_of_another_rate(room: Room) -> None:

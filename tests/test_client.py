@@ -6,19 +6,20 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from unison_engine.audio import read_audio
+from unison_engine.audio import Wave, read_audio
 from unison_engine.client import Client, Progress, connect
 from unison_engine.engine import Engine
 from unison_engine.errors import BadArguments, Cancelled, NotAllowed, UnknownAsset, UnknownJob, UnknownTask, Unreachable
 from unison_engine.registry import load_registry
-from unison_engine.takes import TakeLibrary
-from unison_engine.testing import LiveHost, open_fast, open_slow
+from unison_engine.takes import Take, TakeLibrary
+from unison_engine.testing import LiveHost, NoiseSynthesizer, open_fast, open_slow
 
 TOKEN = "a long secret"
 
@@ -61,6 +62,34 @@ def test_progress_is_told(unison: Client) -> None:
     told: list[Progress] = []
     unison.run("text_to_audio", prompt="sea", seconds=0.5, progress=told.append)
     assert told[-1].fraction == 1.0 and {step.stage for step in told} >= {"sampling"}
+
+
+def test_a_sound_is_given_while_it_is_made(unison: Client) -> None:
+    made: list[Take] = []
+
+    def taken() -> Iterator[Wave]:
+        made.append((yield from unison.stream("text_to_audio", prompt="heavy rain", seconds=0.5, seed=7)))
+
+    wave = np.concatenate(list(taken()))
+    (take,) = made
+    assert take.recipe.seed == 7
+    assert np.abs(wave - read_audio(take.path, take.rate)).max() < 1e-4
+    with pytest.raises(BadArguments):
+        next(unison.stream("text_to_audio", prompt="heavy rain", seconds=-1.0))
+
+
+def test_a_sound_that_nobody_hears_any_more_is_cancelled(tmp_path: Path) -> None:
+    open_slow_decoder = partial(NoiseSynthesizer, step_seconds=0.05, piece_seconds=0.25)
+    with LiveHost(open_slow_decoder, tmp_path) as host, connect(f"tcp://127.0.0.1:{host.port}") as unison:
+        pieces = unison.stream("text_to_audio", prompt="sea", seconds=10.0)
+        assert len(next(pieces))
+        pieces.close()
+        pieces = unison.stream("text_to_audio", prompt="sea", seconds=10.0)
+        assert len(next(pieces)) and unison.call("/unison/job/query", "job-1")[1] == "cancelled"
+        with connect(f"tcp://127.0.0.1:{host.port}") as other:
+            other.call("/unison/job/cancel_all", 0)
+        with pytest.raises(Cancelled):
+            list(pieces)
 
 
 class GivenUp(Exception):

@@ -38,7 +38,7 @@ def test_the_seed_decides(synthesizer: Synthesizer) -> None:
 
 def test_pieces_on_the_way_change_nothing(synthesizer: Synthesizer) -> None:
     pieces: list[NDArray[np.float32]] = []
-    wave = synthesizer.run(BELL, seed=1, piece=pieces.append)
+    wave = synthesizer.run(BELL, seed=1, listener=lambda: pieces.append)
     assert np.array_equal(wave, synthesizer.run(BELL, seed=1))
     heard = np.concatenate(pieces)
     scale = min(1.0, PEAK / float(np.abs(heard).max()))

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import itertools
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from unison_engine.audio import Wave
+from unison_engine.client_http import Http
 from unison_engine.client_lines import Line, open_line
-from unison_engine.errors import Cancelled, UnisonError, UnknownAsset, Unreachable, error_of
+from unison_engine.errors import Cancelled, UnisonError, Unreachable, error_of
 from unison_engine.host import osc
 from unison_engine.host.osc import Argument, Message
 from unison_engine.takes import Take
@@ -70,10 +70,8 @@ class Client:
 
     def __init__(self, line: Line, url: str, token: str = "") -> None:
         """Speak over `line`; takes are fetched by HTTP from the same host and port."""
-        parts = urllib.parse.urlsplit(url)
         self._line = line
-        self._http = f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
-        self._token = token
+        self._http = Http(url, token)
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Client:
@@ -100,6 +98,28 @@ class Client:
             Unreachable: the line was lost.
         """
         return self._make("/unison/run/json", [task, json.dumps(fields)], progress, when)[0]
+
+    def stream(self, task: str, /, **fields: object) -> Generator[Wave, None, Take]:
+        """Make one sound and yield its [samples], 48 kHz, as they are made; then return the take, for `yield from`.
+
+        Who closes the iterator before its end cancels the job.
+
+        Raises:
+            UnisonError: what `run` raises.
+        """
+        jobs: set[str] = set()
+        answers = self._answers("/unison/run/json", [task, json.dumps(fields)], jobs)
+        job = str(next(answers).arguments[2])
+        jobs.add(job)
+        try:
+            yield from self._http.sound(f"/jobs/{job}/sound.wav")
+        except UnisonError:
+            self._wait(answers, jobs)  # Where the job did not end well, that is why.
+            raise
+        except BaseException:
+            self._cancel(jobs)
+            raise
+        return self._wait(answers, jobs)[0]
 
     def again(self, name: str, /, *, progress: Told | None = None, **changes: str | float) -> Take:
         """Make a take or a job once more: the same samples, or what `changes` of its request make of it.
@@ -148,7 +168,7 @@ class Client:
         Raises:
             UnknownAsset: there is no such take.
         """
-        told = self._fetch(take_id).decode()
+        told = self._http.read(_page(take_id)).decode()
         return parse_take(told, Path(json.loads(told)["path"]))
 
     def save(self, take: Take, path: str | Path) -> Path:
@@ -158,16 +178,20 @@ class Client:
             UnknownAsset: it is not there any more.
         """
         path = Path(path)
-        path.write_bytes(self._fetch(take.id, "/sound.wav"))
+        path.write_bytes(self._http.read(_page(take.id) + "/sound.wav"))
         return path
 
     def _make(
         self, address: str, arguments: list[Argument], progress: Told | None, at: float | None = None
     ) -> list[Take]:
         jobs: set[str] = set()
+        return self._wait(self._answers(address, arguments, jobs, at), jobs, progress)
+
+    def _wait(self, answers: Iterator[Message], jobs: set[str], progress: Told | None = None) -> list[Take]:
+        """The takes of all jobs that are told of; `jobs` are those that go on."""
         made: list[str] = []
         try:
-            for message in self._answers(address, arguments, jobs, at):
+            for message in answers:
                 if message.address == _PROGRESS and progress:
                     progress(Progress(*message.arguments))  # type: ignore[arg-type]
                 elif message.address == "/unison/ack":
@@ -183,10 +207,13 @@ class Client:
         except Unreachable:
             raise
         except BaseException:
-            for job in jobs:
-                self._line.send(osc.encode(Message("/unison/job/cancel", (0, job))))
+            self._cancel(jobs)
             raise
         return [self.take(take_id) for take_id in made]
+
+    def _cancel(self, jobs: set[str]) -> None:
+        for job in jobs:
+            self._line.send(osc.encode(Message("/unison/job/cancel", (0, job))))
 
     def _answers(
         self,
@@ -215,15 +242,6 @@ class Client:
                     raise error_of(str(code), str(text))
                 yield message
 
-    def _fetch(self, take_id: str, part: str = "") -> bytes:
-        headers: Mapping[str, str] = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        url = f"{self._http}/takes/{urllib.parse.quote(take_id, safe='')}{part}"
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers))) as response:
-                return bytes(response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                text = error.read().decode(errors="replace")
-            raise (UnknownAsset if error.code == 404 else UnisonError)(text) from None
-        except urllib.error.URLError as error:
-            raise Unreachable(f"{url} cannot be fetched ({error.reason}); see that the engine still runs.") from error
+
+def _page(take_id: str) -> str:
+    return f"/takes/{urllib.parse.quote(take_id, safe='')}"

@@ -69,6 +69,10 @@ class Synthesizer(Protocol):
         """Samples [n], mono at the layout's rate; `progress` may raise, which ends the run."""
 
 
+Hear = Callable[[Wave], None]
+"""Is given the next samples [n] of a sound as they are made; it may raise, which ends the run."""
+
+
 class StreamingSynthesizer(Synthesizer, Protocol):
     """One that can be heard while it works."""
 
@@ -79,11 +83,12 @@ class StreamingSynthesizer(Synthesizer, Protocol):
         seed: int,
         sampling: Sampling,
         progress: Callable[[Any], None] | None,
-        piece: Callable[[Wave], None] | None = None,
+        listener: Callable[[], Hear | None] | None = None,
     ) -> Wave:
-        """See `Synthesizer.run`. `piece` is given the sound piece by piece as it is made, unscaled; it may raise too.
+        """See `Synthesizer.run`. Whom `listener` tells is given the sound piece by piece as it is made, unscaled.
 
-        Whether there is a `piece` makes no difference to the samples that are returned.
+        It is asked once, just before there is something to be heard. Whether anybody listens makes no difference to the
+        samples that are returned.
         """
 
 

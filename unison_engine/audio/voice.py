@@ -130,7 +130,7 @@ class Voice:
     def stop(self, fade: int) -> None:
         """End it within so many frames from now on; an earlier stop that ends sooner stands."""
         if self.tap:
-            fade = min(fade, self.ahead)
+            fade = 0 if self.dry else min(fade, self.ahead)  # Dry, it is silent already.
         if self._stop is None or self.played + fade < sum(self._stop):
             self._stop = (self.played, fade)
 
@@ -163,8 +163,11 @@ class Voice:
     def _made(self, count: int, tap: Unfinished) -> int:
         """How many of the next frames are given; once dry, none until all of them can be.
 
-        As long as the sound is not whole, the frames of a fade are held back: so there are some when it runs dry.
+        As long as the sound is not whole, the frames of a fade are held back: so there are some when it runs dry. Once
+        stopped it has frames to its end, and waits for no more.
         """
+        if self._stop:
+            return count
         was_dry = self.dry
         self.dry = self.ahead < count + (tap.edge if tap.ready < len(self.samples) else 0)
         if not self.dry:

@@ -11,7 +11,7 @@ import numpy as np
 
 from unison_engine.audio import Wave, fade_in, reference_end
 from unison_engine.conditioning import Conditioning
-from unison_engine.engine import StreamingSynthesizer
+from unison_engine.engine import Hear, StreamingSynthesizer
 from unison_engine.runtime.sampler import Sampling
 
 SAMPLE_BYTES = 4
@@ -35,12 +35,22 @@ class Piece:
 class Aloud:
     """A `Synthesizer` that hands over what it makes, as it is heard: without the reference before a cloned line."""
 
-    def __init__(self, synthesizer: StreamingSynthesizer, memory: str, tell: Callable[[Piece], None]) -> None:
-        """`memory` is where finished sounds go, with as much room behind; `tell` may raise, which ends the run."""
+    def __init__(
+        self,
+        synthesizer: StreamingSynthesizer,
+        memory: str,
+        tell: Callable[[Piece], None],
+        listened: Callable[[], bool],
+    ) -> None:
+        """`memory` is where finished sounds go, with as much room behind; `tell` may raise, which ends the run.
+
+        `listened` is asked, before the sound is decoded, whether anybody wants the pieces.
+        """
         self.layout, self.bundle = synthesizer.layout, synthesizer.bundle
         self._synthesizer = synthesizer
         self._memory = memory
         self._tell = tell
+        self._listened = listened
 
     @property
     def backend(self) -> str:
@@ -75,7 +85,12 @@ class Aloud:
             np.ndarray(len(heard), np.float32, memory.buf, room)[:] = heard
             self._tell(Piece(first, len(heard), total))
 
+        def listener() -> Hear | None:
+            return hand_over if self._listened() else None
+
         try:
-            return self._synthesizer.run(conditioning, seed=seed, sampling=sampling, progress=progress, piece=hand_over)
+            return self._synthesizer.run(
+                conditioning, seed=seed, sampling=sampling, progress=progress, listener=listener
+            )
         finally:
             memory.close()

@@ -12,6 +12,7 @@ from typing import Any
 from unison_engine.errors import QueueFull, UnisonError, UnknownJob
 from unison_engine.host.calls import Call
 from unison_engine.host.delivery import Delivery
+from unison_engine.host.feed import Feed
 from unison_engine.host.osc import Message
 from unison_engine.takes import Take
 from unison_engine.tasks import Request, Task
@@ -59,6 +60,8 @@ class Job:
         delivery: what is to be done with the sound.
         copy: path of the copy of the take, if one was asked for.
         late: seconds by which the sound missed its time.
+        listened: somebody reads the sound while it is made.
+        feed: what is made of the sound so far; None once the job has ended.
     """
 
     id: str
@@ -80,6 +83,8 @@ class Job:
     delivery: Delivery = field(default_factory=Delivery)
     copy: Path | None = None
     late: float = 0.0
+    listened: bool = False
+    feed: Feed | None = field(default_factory=Feed)
 
     @property
     def eta(self) -> float:

@@ -1,4 +1,4 @@
-"""What browsers are given besides OSCQuery: the panel's own files, and the takes with their sounds."""
+"""What browsers are given besides OSCQuery: the panel's own files, and takes and jobs with their sounds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from aiohttp import web
 from pydantic import Field, JsonValue
 
 from unison_engine.audio import read_audio
-from unison_engine.errors import BadArguments, TooLarge, UnisonError, UnknownAsset
+from unison_engine.errors import BadArguments, TooLarge, UnisonError, UnknownAsset, UnknownJob
 from unison_engine.host.incoming import MAX_UPLOAD, Incoming
+from unison_engine.host.scheduler import Scheduler
 from unison_engine.host.shelf import Shelf
 from unison_engine.schema import Schema
 from unison_engine.takes import Take, TakeLibrary
@@ -34,6 +35,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+_SOUND = {**_HEADERS, "Content-Type": "audio/wav"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
@@ -63,7 +65,7 @@ class Upload(Schema):
 
 
 class Pages:
-    """Answers requests for files of the panel and for takes.
+    """Answers requests for files of the panel, for takes, and for the sounds of jobs.
 
     Attributes:
         open: GET handlers by path that hold nothing of anybody's.
@@ -71,10 +73,11 @@ class Pages:
         made: POST handlers by path, for those as well.
     """
 
-    def __init__(self, library: TakeLibrary, shelf: Shelf) -> None:
-        """Serve the takes of `library`; parts that are cut out of them are kept on `shelf`."""
+    def __init__(self, library: TakeLibrary, shelf: Shelf, scheduler: Scheduler) -> None:
+        """Serve the takes of `library` and the jobs of `scheduler`; parts that are cut out are kept on `shelf`."""
         self._library = library
         self._shelf = shelf
+        self._scheduler = scheduler
         self._files = {file.name: file for file in PANEL.iterdir() if file.suffix in _TYPES}
         self.open: dict[str, Handler] = {"/panel": self._page, "/panel/{file}": self._file}
         self.kept: dict[str, Handler] = {
@@ -83,6 +86,7 @@ class Pages:
             "/takes/{take}/tree": self._tree,
             "/takes/{take}/envelope": self._envelope,
             "/takes/{take}/sound.wav": self._sound,
+            "/jobs/{job}/sound.wav": self._job_sound,
         }
         self.made: dict[str, Handler] = {"/takes": self._upload, "/takes/{take}/cut": self._cut}
 
@@ -116,8 +120,21 @@ class Pages:
         return web.Response(body=envelope.tobytes(), content_type="application/octet-stream", headers=_HEADERS)
 
     async def _sound(self, request: web.Request) -> web.StreamResponse:
-        take = await self._find(request)
-        return web.FileResponse(take.path, headers={**_HEADERS, "Content-Type": "audio/wav"})
+        return _recording(await self._find(request))
+
+    async def _job_sound(self, request: web.Request) -> web.StreamResponse:
+        """The sound of a job: as it is made, with its length told ahead, or else the take."""
+        try:
+            job = self._scheduler.queue.get(request.match_info["job"])
+        except UnknownJob as error:
+            raise web.HTTPNotFound(text=str(error)) from error
+        feed = self._scheduler.listen(job)
+        if feed and (size := await feed.size()):
+            # At a ConnectionError of the feed aiohttp closes the connection, so that the answer is shorter than told.
+            return web.Response(body=feed.read(), headers={**_SOUND, "Content-Length": str(size)})
+        if not (take := job.take):
+            raise web.HTTPGone(text=f"{job.id} has no sound: {job.error}")
+        return _recording(await _told(lambda: self._library.get(take.id)))
 
     async def _cut(self, request: web.Request) -> web.StreamResponse:
         def cut() -> Take:
@@ -150,6 +167,10 @@ class Pages:
     async def _find(self, request: web.Request) -> Take:
         # The library takes a name inside its own folder and no other.
         return await _told(lambda: self._library.get(request.match_info["take"]))
+
+
+def _recording(take: Take) -> web.FileResponse:
+    return web.FileResponse(take.path, headers=_SOUND)
 
 
 def _document(take: Take) -> dict[str, object]:

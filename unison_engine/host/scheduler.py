@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from unison_engine.audio import Wave
 from unison_engine.audio.playback import Playback
 from unison_engine.audio.sound import read_sound
 from unison_engine.audio.stream import Stream
 from unison_engine.errors import Cancelled, Interrupted, UnisonError, UnknownJob
 from unison_engine.host.calls import Call
 from unison_engine.host.delivery import Delivery
+from unison_engine.host.feed import Feed, Recorder
 from unison_engine.host.jobs import Job, JobQueue, State
 from unison_engine.host.player import Player
 from unison_engine.host.streaming import Streaming
@@ -112,6 +114,15 @@ class Scheduler:
         self._worker.cancel(job.id)
         return State.RUNNING
 
+    def listen(self, job: Job) -> Feed | None:
+        """Have a job's sound told of as it is made, if it is not being decoded yet; None once the job has ended."""
+        # Pieces of a sound whose loudness is known only when it is whole would not be that sound.
+        if job.feed and job.request.lufs is None:
+            job.listened = True
+            if job is self.running:
+                self._worker.listen(job.id)
+        return job.feed
+
     @property
     def model(self) -> str:
         """Name of the bundle; empty while it has yet to load."""
@@ -181,8 +192,17 @@ class Scheduler:
     async def _make(self, job: Job, streaming: Streaming | None) -> Take:
         loop = asyncio.get_running_loop()
 
+        assert self.ready is not None and job.feed is not None
+        rate, feed = self.ready.layout.sample_rate, job.feed
+        record = Recorder(rate, lambda part, size: loop.call_soon_threadsafe(feed.append, part, size))
+
         def report(step: Step) -> None:
             loop.call_soon_threadsafe(self._step, job, step)
+
+        def hear(wave: Wave, total: int) -> None:
+            if streaming:
+                streaming(wave, total)
+            record(wave, total)
 
         wave, recipe = await asyncio.to_thread(
             self._worker.render,
@@ -190,12 +210,11 @@ class Scheduler:
             job.task.name,
             job.request,
             report,
-            streaming,
+            hear,
+            job.listened or job.delivery.stream,
         )
         if job.cancel_wished:
             raise Cancelled("the job was cancelled after its last step.")
-        assert self.ready is not None
-        rate = self.ready.layout.sample_rate
         before = self.queue.jobs.get(job.parent)
         parent = before.take.id if before and before.take else job.parent or None
         return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out, parent)
@@ -215,6 +234,8 @@ class Scheduler:
     def _step(self, job: Job, step: Step) -> None:
         if job.cancel_wished:
             self._worker.cancel(job.id)  # The first one may have come while the worker was between jobs.
+        elif job.listened:
+            self._worker.listen(job.id)  # So may this.
         job.stage, job.step, job.steps = step.stage, step.step, step.steps
         # Stages before and after sampling are one step each and count for nothing.
         job.fraction = max(job.fraction, step.step / step.steps)
@@ -236,3 +257,6 @@ class Scheduler:
         if state is State.CANCELLED:
             job.error = Cancelled("the job was cancelled.")
         self._enter(job, state)
+        if job.feed:
+            job.feed.end()
+            job.feed = None  # Whoever reads it still has it.

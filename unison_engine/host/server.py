@@ -121,7 +121,7 @@ class Server:
         for event in EVENTS:
             namespace.add(event_node(event, clients))
         self._metrics = Metrics(context, self.worker)
-        pages = Pages(library, shelf)
+        pages = Pages(library, shelf, self._scheduler)
         pages.kept["/metrics"] = self._metrics.page
         web = Web(self.router, clients, namespace, pages, None if is_loopback(host) else token)
         self._endpoints = Endpoints(self.router, web, host, port, token)

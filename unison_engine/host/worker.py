@@ -23,7 +23,18 @@ from unison_engine.engine import StreamingSynthesizer
 from unison_engine.errors import Interrupted, PluginFailed, UnisonError, error_of
 from unison_engine.host.aloud import SAMPLE_BYTES, Piece
 from unison_engine.host.exits import exit_told
-from unison_engine.host.worker_messages import Cancel, Failed, Finished, Inside, Logged, Ready, Reload, Step, Work
+from unison_engine.host.worker_messages import (
+    Cancel,
+    Failed,
+    Finished,
+    Inside,
+    Listen,
+    Logged,
+    Ready,
+    Reload,
+    Step,
+    Work,
+)
 from unison_engine.host.worker_process import serve
 from unison_engine.registry import PluginSource
 from unison_engine.takes import Recipe
@@ -35,7 +46,7 @@ PLUGIN_SECONDS = 30.0
 class Worker:
     """The child process as the host sees it.
 
-    `start` and `render` block, one at a time; `cancel` and `close` may be called from any thread meanwhile.
+    `start` and `render` block, one at a time; `cancel`, `listen` and `close` may be called from any thread meanwhile.
 
     Attributes:
         starts: how often a child was started.
@@ -109,13 +120,15 @@ class Worker:
         job: str,
         task: str,
         request: Request,
-        progress: Callable[[Step], None] | None = None,
-        hear: Callable[[Wave, int], None] | None = None,
+        progress: Callable[[Step], None],
+        hear: Callable[[Wave, int], None],
+        listened: bool,
     ) -> tuple[Wave, Recipe]:
         """Render one request: [samples] mono at the layout's rate, and its recipe.
 
-        A dead child is replaced first. `hear` is given the next samples as they are made, before effects of plugins,
-        and how many there will be; it must not raise.
+        A dead child is replaced first. If the job is `listened` to, or `listen` is called before it is decoded, `hear`
+        is given the next samples as they are made, before effects of plugins, and how many there will be; it must not
+        raise.
 
         Raises:
             Interrupted: the child died while at it.
@@ -127,17 +140,16 @@ class Worker:
             self.start()
         layout = self._ready.layout
         room = SAMPLE_BYTES * layout.samples(layout.max_seconds)
-        memory = SharedMemory(create=True, size=2 * room if hear else room)
+        memory = SharedMemory(create=True, size=2 * room)
 
         def heard(piece: Piece) -> None:
-            assert hear is not None
             at = room + SAMPLE_BYTES * piece.first
             hear(np.ndarray(piece.samples, np.float32, memory.buf, at).copy(), piece.total)
 
         try:
             while self._reloads:
                 self._send(Reload(self._reloads.pop(0)))
-            self._send(Work(job, task, request.model_dump(), memory.name, hear is not None))
+            self._send(Work(job, task, request.model_dump(), memory.name, listened))
             outcome = self._outcome(progress, heard)
             if isinstance(outcome, Failed):
                 raise _error(outcome)
@@ -156,6 +168,11 @@ class Worker:
         with contextlib.suppress(Interrupted):
             self._send(Cancel(job))
 
+    def listen(self, job: str) -> None:
+        """Have `hear` of this job's `render` called if it is not too late; does nothing if the child is at another."""
+        with contextlib.suppress(Interrupted):
+            self._send(Listen(job))
+
     def close(self) -> None:
         """Kill the child, which holds nothing to save; a blocked `start` or `render` raises Interrupted."""
         with self._lock:
@@ -164,7 +181,7 @@ class Worker:
             self._process.kill()
             self._process.join()
 
-    def _send(self, message: Work | Cancel | Reload) -> None:
+    def _send(self, message: Work | Cancel | Listen | Reload) -> None:
         with self._lock:
             try:
                 assert self._pipe is not None

@@ -19,18 +19,25 @@ class Ready:
 
 @dataclass(frozen=True)
 class Work:
-    """Render this request into the shared memory of this name; with `aloud`, tell of each piece as it is made."""
+    """Render this request into the shared memory of this name; if it is `listened` to, tell of each piece as made."""
 
     job: str
     task: str
     request: dict[str, object]
     memory: str
-    aloud: bool
+    listened: bool
 
 
 @dataclass(frozen=True)
 class Cancel:
     """Give this job up at the next step."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Somebody listens to this job now: if it is not being decoded yet, tell of each piece as it is made."""
 
     job: str
 

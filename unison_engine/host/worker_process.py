@@ -19,7 +19,18 @@ from unison_engine.engine import Progress, StreamingSynthesizer, render
 from unison_engine.errors import Cancelled, TooLarge, UnisonError
 from unison_engine.guard import Guard
 from unison_engine.host.aloud import SAMPLE_BYTES, Aloud, Piece
-from unison_engine.host.worker_messages import Cancel, Failed, Finished, Inside, Logged, Ready, Reload, Step, Work
+from unison_engine.host.worker_messages import (
+    Cancel,
+    Failed,
+    Finished,
+    Inside,
+    Listen,
+    Logged,
+    Ready,
+    Reload,
+    Step,
+    Work,
+)
 from unison_engine.registry import PluginSource
 
 NICENESS = 10
@@ -52,13 +63,13 @@ def serve(pipe: Connection, open_synthesizer: Callable[[], StreamingSynthesizer]
                 registry = plugins.load(work.plugin)
                 line.enter("", "")
             if not isinstance(work, Work):
-                continue  # A cancel that missed its job; the host repeats it while it matters.
+                continue  # A cancel, or a listener, that missed its job; the host repeats it while it matters.
             try:
                 task = registry.task(work.task)
                 request = task.parse(work.request)
                 guard, effects = Guard(registry.owners, line.enter), registry.effects.values()
-                reporter = _Reporter(line, pipe, work.job)
-                maker = Aloud(synthesizer, work.memory, reporter.tell) if work.aloud else synthesizer
+                reporter = _Reporter(line, pipe, work)
+                maker = Aloud(synthesizer, work.memory, reporter.tell, reporter.listened)
                 wave, recipe = render(task, request, maker, reporter, effects, guard)
                 line.send(Finished(_deliver(wave, work.memory), recipe))
             except Exception as error:
@@ -94,12 +105,16 @@ class _LogLine(logging.Handler):
 
 
 class _Reporter:
-    """Sends progress to the host and hears between steps whether to go on."""
+    """Sends progress to the host and hears between steps whether to go on, and whether anybody listens."""
 
-    def __init__(self, line: _Line, pipe: Connection, job: str) -> None:
+    def __init__(self, line: _Line, pipe: Connection, work: Work) -> None:
         self._line = line
         self._pipe = pipe
-        self._job = job
+        self._job = work.job
+        self._listened = work.listened
+
+    def listened(self) -> bool:
+        return self._listened
 
     def __call__(self, progress: Progress) -> None:
         self.tell(Step(progress.stage, progress.step, progress.steps))
@@ -110,6 +125,7 @@ class _Reporter:
             heard = [self._pipe.recv() for _ in iter(self._pipe.poll, False)]
         except (EOFError, OSError) as error:
             raise SystemExit from error  # The host is gone.
+        self._listened = self._listened or Listen(self._job) in heard
         if Cancel(self._job) in heard:
             raise Cancelled("the job was cancelled.")
 

@@ -174,6 +174,15 @@ export class Unison extends EventTarget {
     return response.status === 204 ? null : response.json();
   }
 
+  /**
+   * Where a job's sound is, a WAV that can be read while it is made: `audio.src = unison.soundUrl(job)`.
+   *
+   * @param {string} job as `accepted` of `make` tells it
+   */
+  soundUrl(job) {
+    return `${this.origin}/jobs/${encodeURIComponent(job)}/sound.wav`;
+  }
+
   /** Ask the engine by HTTP, with the token. */
   async fetch(path, headers = {}) {
     const shown = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};

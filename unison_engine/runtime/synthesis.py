@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from unison_engine.audio import Wave
 from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Line, Mask, mask_frames
-from unison_engine.engine import BundleIdentity
+from unison_engine.engine import BundleIdentity, Hear
 from unison_engine.layout import LatentLayout
 from unison_engine.machine import physical_cores
 from unison_engine.registry import load_registry
@@ -95,12 +95,12 @@ class Synthesizer:
         seed: int,
         sampling: Sampling | None = None,
         progress: Callable[[Progress], None] | None = None,
-        piece: Callable[[Wave], None] | None = None,
+        listener: Callable[[], Hear | None] | None = None,
     ) -> Wave:
         """Make the sound: [samples] at the layout's rate, for a cloned voice with the reference still in front.
 
-        `piece` is given what `stream` yields, before the sound is decoded once more, whole: so its samples are those
-        that it has without.
+        Whom `listener` tells when there is a latent is given what `stream` yields, before the sound is decoded once
+        more, whole: so its samples are those that it has without.
 
         `sampling` is by default the bundle's. The noise is
         `np.random.default_rng(seed).standard_normal((1, C, T), float32)`, so any sampler can repeat
@@ -114,9 +114,9 @@ class Synthesizer:
         if progress:
             progress(Progress("decoding", 0, 1))
         samples = self.layout.samples(conditioning.seconds)
-        if piece:
+        if hear := listener and listener():
             for made in self.pieces(latent, samples):
-                piece(made)
+                hear(made)
         return self.decode(latent, samples)
 
     def decode(self, latent: Latent, samples: int) -> Wave:

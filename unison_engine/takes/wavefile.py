@@ -34,12 +34,32 @@ def pcm24(wave: Wave) -> bytes:
     return bytes(integers.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
 
 
+def from_pcm24(pcm: bytes) -> Wave:
+    """The [samples] of little-endian 24-bit integers."""
+    octets = np.zeros((len(pcm) * 8 // BITS, 4), np.uint8)
+    octets[:, 1:] = np.frombuffer(pcm, np.uint8).reshape(-1, 3)
+    return np.asarray(octets.view("<i4")[:, 0] / 2**31, np.float32)
+
+
 def write_wav(file: BinaryIO, pcm: bytes, chunks: Mapping[bytes, bytes]) -> None:
     """Write a file of `pcm24` samples; `chunks` come before the samples, where they are read without seeking."""
+    file.write(wav_head(len(pcm), chunks))
+    file.write(pcm)
+    file.write(padding(len(pcm)))
+
+
+def wav_head(size: int, chunks: Mapping[bytes, bytes] | None = None) -> bytes:
+    """What comes before `size` bytes of `pcm24` samples in a file."""
     block = BITS // 8
     layout = struct.pack("<HHIIHH", _PCM, 1, RATE, RATE * block, block, BITS)
-    body = b"".join(_chunk(name, data) for name, data in {b"fmt ": layout, **chunks, b"data": pcm}.items())
-    file.write(_chunk(b"RIFF", b"WAVE" + body))
+    before = b"".join(_chunk(name, data) for name, data in {b"fmt ": layout, **(chunks or {})}.items())
+    head = b"WAVE" + before + b"data" + struct.pack("<I", size)
+    return b"RIFF" + struct.pack("<I", len(head) + size + len(padding(size))) + head
+
+
+def padding(size: int) -> bytes:
+    """What comes behind a chunk of this size."""
+    return b"\0" * (size % 2)
 
 
 def read_chunks(path: Path) -> dict[bytes, bytes]:
@@ -62,4 +82,4 @@ def read_chunks(path: Path) -> dict[bytes, bytes]:
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
-    return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+    return name + struct.pack("<I", len(data)) + data + padding(len(data))

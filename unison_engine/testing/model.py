@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unison_engine.conditioning import Conditioning
-from unison_engine.engine import BundleIdentity
+from unison_engine.engine import BundleIdentity, Hear
 from unison_engine.errors import ModelMissing
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.sampler import Sampling
@@ -53,7 +53,7 @@ class NoiseSynthesizer:
         seed: int,
         sampling: Sampling,
         progress: Callable[[Any], None] | None = None,
-        piece: Callable[[NDArray[np.float32]], None] | None = None,
+        listener: Callable[[], Hear | None] | None = None,
     ) -> NDArray[np.float32]:
         """See `StreamingSynthesizer.run`."""
         samples = self.layout.samples(conditioning.seconds)
@@ -70,10 +70,10 @@ class NoiseSynthesizer:
             tell(Progress("sampling", step, sampling.steps))
         tell(Progress("decoding", 0, 1))
         wave = (tone + noise).astype(np.float32)
-        if piece:
+        if hear := listener and listener():
             for start in range(0, samples, RATE // 2):
                 time.sleep(self.piece_seconds)
-                piece(wave[start : start + RATE // 2])
+                hear(wave[start : start + RATE // 2])
         return wave
 
 

@@ -33,6 +33,14 @@ test("a task runs by names and by order, and tells how far it is", async () => {
   assert.notEqual(same.asset, take.asset);
 });
 
+test("a sound is read while it is made", async () => {
+  const early = [];
+  const accepted = ({ job }) => early.push(unison.fetch(new URL(unison.soundUrl(job)).pathname));
+  const take = await unison.run("text_to_audio", { prompt: "heavy rain", seconds: 0.5 }, {}, { accepted });
+  const file = Buffer.from(await (await early[0]).arrayBuffer());
+  assert.equal(file.readUInt32LE(file.indexOf("data") + 4), 3 * take.rate * take.seconds);
+});
+
 test("a signal cancels a job that runs", async () => {
   const control = new AbortController();
   const options = { signal: control.signal, progress: () => control.abort() };

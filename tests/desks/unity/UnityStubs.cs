@@ -11,6 +11,7 @@ namespace UnityEngine
         public static bool operator !=(Object a, Object b) { return !ReferenceEquals(a, b); }
         public override bool Equals(object other) { return ReferenceEquals(this, other); }
         public override int GetHashCode() { return 0; }
+        public static void Destroy(Object obj) { }
     }
     public class ScriptableObject : Object { }
     public class Component : Object { public T GetComponent<T>() { return default(T); } }
@@ -19,8 +20,21 @@ namespace UnityEngine
     public class YieldInstruction { }
     public class AsyncOperation : YieldInstruction { }
     public sealed class Coroutine : YieldInstruction { }
-    public sealed class AudioClip : Object { }
-    public sealed class AudioSource : Behaviour { public AudioClip clip { get; set; } public void Play() { } }
+    public sealed class AudioClip : Object
+    {
+        public delegate void PCMReaderCallback(float[] data);
+        public delegate void PCMSetPositionCallback(int position);
+        public static AudioClip Create(string name, int lengthSamples, int channels, int frequency, bool stream,
+            PCMReaderCallback pcmreadercallback, PCMSetPositionCallback pcmsetpositioncallback) { return null; }
+    }
+    public sealed class AudioSource : Behaviour
+    {
+        public AudioClip clip { get; set; }
+        public bool loop { get; set; }
+        public int timeSamples { get; set; }
+        public void Play() { }
+        public void Stop() { }
+    }
     public enum AudioType { WAV = 20 }
     public enum KeyCode { Return = 13, Escape = 27, Space = 32 }
     public class Input { public static bool GetKeyDown(KeyCode key) { return false; } }

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -16,7 +17,9 @@ namespace Unison
         const int CancelTries = 3;
         const string CancelAddress = "/unison/job/cancel";
         readonly IUnisonTransport _transport;
-        readonly ConcurrentDictionary<int, Job> _jobs = new ConcurrentDictionary<int, Job>();
+        readonly Uri _http;
+        readonly string _token;
+        readonly ConcurrentDictionary<int, UnisonJob> _jobs = new ConcurrentDictionary<int, UnisonJob>();
         readonly CancellationTokenSource _closing = new CancellationTokenSource();
         // Starts anywhere: the engine knows the numbers of a client on the same port for a minute.
         int _requests = new Random().Next(1, 1000000);
@@ -25,16 +28,21 @@ namespace Unison
         public TimeSpan RetryAfter { get; set; } = TimeSpan.FromSeconds(1);
 
         /// <summary>Uses a line that it closes in the end.</summary>
-        public UnisonClient(IUnisonTransport transport)
+        /// <param name="transport">The line.</param>
+        /// <param name="http">Where the engine answers HTTP, such as http://127.0.0.1:7770; for StreamAsync alone.</param>
+        /// <param name="token">Of another machine's engine.</param>
+        public UnisonClient(IUnisonTransport transport, Uri http = null, string token = null)
         {
             _transport = transport;
+            _http = http;
+            _token = token;
             _ = Task.Run(ListenAsync);
         }
 
         /// <summary>A client over UDP, which reaches the engine of the same machine.</summary>
         public static UnisonClient OverUdp(string host = "127.0.0.1", int port = 7770)
         {
-            return new UnisonClient(new UdpTransport(host, port));
+            return new UnisonClient(new UdpTransport(host, port), Http(host, port));
         }
 
         /// <summary>A client over WebSocket; another machine's engine wants its token.</summary>
@@ -42,8 +50,8 @@ namespace Unison
             string host = "127.0.0.1", int port = 7770, string token = null,
             CancellationToken cancellation = default(CancellationToken))
         {
-            return new UnisonClient(
-                await WebSocketTransport.ConnectAsync(host, port, token, cancellation).ConfigureAwait(false));
+            var line = await WebSocketTransport.ConnectAsync(host, port, token, cancellation).ConfigureAwait(false);
+            return new UnisonClient(line, Http(host, port), token);
         }
 
         /// <summary>Runs a task.</summary>
@@ -55,9 +63,45 @@ namespace Unison
         /// <exception cref="UnisonException">The request was refused or failed.</exception>
         /// <exception cref="OperationCanceledException">It was cancelled, here or by another client.</exception>
         /// <exception cref="ObjectDisposedException">The client was closed.</exception>
-        public async Task<UnisonTake> RunAsync(
+        public Task<UnisonTake> RunAsync(
             string task, IEnumerable<object> arguments, IEnumerable<KeyValuePair<string, object>> pairs = null,
             IProgress<UnisonProgress> progress = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            return AskAsync(task, arguments, pairs, new UnisonJob(progress, Interlocked.Increment(ref _requests)), cancellation);
+        }
+
+        /// <summary>Runs a task whose sound is read while it is made; otherwise as RunAsync.</summary>
+        /// <returns>The stream, when the first of the sound is there. Dispose of it; the job goes on.</returns>
+        /// <exception cref="IOException">The sound could not be fetched.</exception>
+        public async Task<UnisonStream> StreamAsync(
+            string task, IEnumerable<object> arguments, IEnumerable<KeyValuePair<string, object>> pairs = null,
+            IProgress<UnisonProgress> progress = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            if (_http == null) throw new InvalidOperationException("give the client the engine's http address to stream.");
+            var job = new UnisonJob(progress, Interlocked.Increment(ref _requests));
+            var take = AskAsync(task, arguments, pairs, job, cancellation);
+            await Task.WhenAny(job.Named.Task, take).ConfigureAwait(false);
+            if (!job.Named.Task.IsCompleted) await take.ConfigureAwait(false); // Refused, or cancelled before it was heard.
+            return await UnisonStream.OpenAsync(
+                new Uri(_http, "/jobs/" + Uri.EscapeDataString(job.Id) + "/sound.wav"), _token, take, cancellation)
+                .ConfigureAwait(false);
+        }
+
+        /// <summary>Closes the line; what runs here ends with ObjectDisposedException, the engine finishes it.</summary>
+        public void Dispose()
+        {
+            _closing.Cancel();
+            _transport.Dispose();
+        }
+
+        static Uri Http(string host, int port)
+        {
+            return new UriBuilder("http", host, port).Uri;
+        }
+
+        async Task<UnisonTake> AskAsync(
+            string task, IEnumerable<object> arguments, IEnumerable<KeyValuePair<string, object>> pairs, UnisonJob job,
+            CancellationToken cancellation)
         {
             if (_closing.IsCancellationRequested) throw new ObjectDisposedException(nameof(UnisonClient));
             var request = Interlocked.Increment(ref _requests);
@@ -69,7 +113,6 @@ namespace Unison
                 values.Add(pair.Value);
             }
             var packet = new OscPacket("/unison/run/" + task, values.ToArray()).Encode();
-            var job = new Job(progress, Interlocked.Increment(ref _requests));
             _jobs[request] = job;
             try
             {
@@ -98,13 +141,6 @@ namespace Unison
             }
         }
 
-        /// <summary>Closes the line; what runs here ends with ObjectDisposedException, the engine finishes it.</summary>
-        public void Dispose()
-        {
-            _closing.Cancel();
-            _transport.Dispose();
-        }
-
         async Task ListenAsync()
         {
             byte[] bytes;
@@ -126,7 +162,7 @@ namespace Unison
 
         void Hear(OscPacket packet)
         {
-            Job job;
+            UnisonJob job;
             if (packet.Address == "/unison/progress")
             {
                 var id = (string)packet.Values[0];
@@ -137,11 +173,10 @@ namespace Unison
                 switch (packet.Address)
                 {
                     case "/unison/ack":
-                        if (job.Id != null) break; // Repeated, as the request was.
-                        job.Id = (string)packet.Values[2];
-                        job.Ring(); // A cancel that waited for the job's name goes out.
+                        job.Name((string)packet.Values[2]);
                         break;
                     case "/unison/done":
+                        job.Name((string)packet.Values[2]); // Its ack may be lost.
                         job.Ended.TrySetResult(new UnisonTake(packet));
                         break;
                     case "/unison/fail":
@@ -151,51 +186,6 @@ namespace Unison
                         job.Ended.TrySetCanceled();
                         break;
                 }
-            }
-        }
-
-        sealed class Job
-        {
-            readonly IProgress<UnisonProgress> _progress;
-            TaskCompletionSource<bool> _bell = NewBell();
-
-            public readonly TaskCompletionSource<UnisonTake> Ended =
-                new TaskCompletionSource<UnisonTake>(TaskCreationOptions.RunContinuationsAsynchronously);
-            public readonly int CancelRequest;
-            public volatile string Id;
-
-            public Job(IProgress<UnisonProgress> progress, int cancelRequest)
-            {
-                _progress = progress;
-                CancelRequest = cancelRequest;
-            }
-
-            /// <summary>Ends when there is a reason not to wait for the next repetition.</summary>
-            public Task Rung => Volatile.Read(ref _bell).Task;
-
-            public void Ring()
-            {
-                Interlocked.Exchange(ref _bell, NewBell()).TrySetResult(true);
-            }
-
-            public void Close()
-            {
-                Ended.TrySetException(new ObjectDisposedException(nameof(UnisonClient)));
-            }
-
-            public void Tell(OscPacket packet)
-            {
-                _progress?.Report(new UnisonProgress
-                {
-                    Fraction = Convert.ToSingle(packet.Values[1]),
-                    Stage = (string)packet.Values[2],
-                    EtaSeconds = Convert.ToSingle(packet.Values[5]),
-                });
-            }
-
-            static TaskCompletionSource<bool> NewBell()
-            {
-                return new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
             }
         }
     }

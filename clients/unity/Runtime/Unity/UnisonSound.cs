@@ -1,7 +1,9 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.IO;
 using System.Threading;
+using System.Threading.Tasks;
 using UnityEngine;
 using UnityEngine.Events;
 using UnityEngine.Networking;
@@ -16,12 +18,16 @@ namespace Unison
     [AddComponentMenu("Audio/Unison Sound")]
     public class UnisonSound : MonoBehaviour
     {
+        const float StartSeconds = 0.4f; // A little less than the first piece.
+        const int SpareSeconds = 60;
         public string host = "127.0.0.1";
         public int port = 7770;
         [TextArea] public string prompt = "a doorbell rings twice";
         public float seconds = 2f;
         [Tooltip("Same seed, same sound; -1 draws one.")]
         public int seed = -1;
+        [Tooltip("Play it while it is made, from its first half second on.")]
+        public bool streamed;
         public AudioSource source;
         public UnisonProgressEvent onProgress = new UnisonProgressEvent();
         public UnisonClipEvent onReady = new UnisonClipEvent();
@@ -34,6 +40,9 @@ namespace Unison
 
         /// <summary>What was made last.</summary>
         public UnisonTake Take { get; private set; }
+
+        /// <summary>How often the streamed sound waited for what was not made yet, or had not come.</summary>
+        public int Underruns { get; private set; }
 
         /// <summary>Asks for the sound of the prompt; can be wired to a button.</summary>
         public void Make()
@@ -72,14 +81,21 @@ namespace Unison
                 _client = _client ?? UnisonClient.OverUdp(host, port);
                 // Unity continues after an await, and reports progress, on the main thread.
                 var progress = new Progress<UnisonProgress>(told => onProgress.Invoke(told.Fraction));
-                var take = await _client.RunAsync(task, arguments, pairs, progress, cancelling.Token);
+                var playing = streamed && source != null;
+                var take = playing
+                    ? await StreamAsync(task, arguments, pairs, progress, cancelling.Token)
+                    : await _client.RunAsync(task, arguments, pairs, progress, cancelling.Token);
                 if (this == null) return; // The object was destroyed meanwhile.
                 Take = take;
-                StartCoroutine(Load(take));
+                StartCoroutine(Load(take, !playing));
             }
             catch (UnisonException error)
             {
                 if (this != null) onFail.Invoke(error.Code, error.Message);
+            }
+            catch (IOException error)
+            {
+                if (this != null) onFail.Invoke("stream", error.Message);
             }
             catch (OperationCanceledException)
             {
@@ -96,7 +112,46 @@ namespace Unison
             }
         }
 
-        IEnumerator Load(UnisonTake take)
+        async Task<UnisonTake> StreamAsync(
+            string task, object[] arguments, Dictionary<string, object> pairs, IProgress<UnisonProgress> progress,
+            CancellationToken cancellation)
+        {
+            using (var stream = await _client.StreamAsync(task, arguments, pairs, progress, cancellation))
+            {
+                var buffer = new UnisonStreamBuffer(stream.Rate, stream.Channels, stream.Frames);
+                var filling = buffer.FillAsync(stream);
+                if (this != null) StartCoroutine(Play(buffer));
+                await filling;
+                return await stream.Take;
+            }
+        }
+
+        IEnumerator Play(UnisonStreamBuffer buffer)
+        {
+            var start = Math.Min(buffer.Frames, (int)(StartSeconds * buffer.Rate));
+            while (buffer.Ready < start && !buffer.Broken) yield return null;
+            if (buffer.Broken) yield break;
+            // Where the sound has to wait it becomes longer.
+            var clip = AudioClip.Create(
+                "unison", buffer.Frames + SpareSeconds * buffer.Rate, buffer.Channels, buffer.Rate, true, buffer.Read, buffer.Seek);
+            source.clip = clip;
+            source.loop = false;
+            source.Play();
+            while (source.clip == clip && !buffer.Broken && !(buffer.EndFrame >= 0 && source.timeSamples >= buffer.EndFrame))
+            {
+                Underruns = buffer.Underruns;
+                yield return null;
+            }
+            Underruns = buffer.Underruns;
+            if (source.clip == clip)
+            {
+                source.Stop();
+                source.clip = null;
+            }
+            Destroy(clip);
+        }
+
+        IEnumerator Load(UnisonTake take, bool play)
         {
             using (var request = UnityWebRequestMultimedia.GetAudioClip(new Uri(take.Path).AbsoluteUri, AudioType.WAV))
             {
@@ -108,7 +163,7 @@ namespace Unison
                 }
                 var clip = DownloadHandlerAudioClip.GetContent(request);
                 clip.name = take.Asset;
-                if (source != null)
+                if (play && source != null)
                 {
                     source.clip = clip;
                     source.Play();
