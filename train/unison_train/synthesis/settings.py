@@ -59,7 +59,7 @@ class Synthesis(BaseModel):
     scene_seconds: Range = (2.0, 8.0)
     layered_share: Share = 0.5
     long_share: Share = 0.2
-    fill_share: Share = 0.5
+    fill_share: Share = 0.9
     late_share: Share = 0.3
     lead_in_seconds: Seconds = 3.0
     split_share: Share = 0.5
