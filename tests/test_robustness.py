@@ -63,7 +63,7 @@ def test_a_worker_killed_a_hundred_times_costs_no_sound_and_no_answer(tmp_path: 
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """No file of this process, which is the host's too, grows over 1.2 MB; the worker's shared memory is 0.96 MB."""
+    """No file of this process, which is the host's too, grows over 1.2 MB."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, hard))
     try:
@@ -84,14 +84,16 @@ def moved_away(folder: Path) -> Iterator[None]:
 @pytest.mark.parametrize("trouble", ["full", "gone"])
 def test_a_library_that_cannot_be_written_is_told_and_gone_on_with(tmp_path: Path, trouble: str) -> None:
     folder = tmp_path / "takes"
-    with LiveHost(open_fast, folder) as host, host.client() as client:
-        first = client.ask(RUN, 1, "rain", 0.5)[7]
+    with LiveHost(open_slow, folder) as host, host.client() as client:
+        first = client.ask(RUN, 1, "rain", 0.5, "steps", 1)[7]
+        client.send(RUN, 2, "rain", 10.0, "steps", 10)  # 1.44 MB as a take.
+        while client.until("/unison/progress")[0] != "job-2":
+            pass  # Once it makes progress it has its shared memory, which is a file too.
         with full_disk() if trouble == "full" else moved_away(folder):
-            client.send(RUN, 2, "rain", 10.0)  # 1.44 MB as a take.
             _, req, code, text, job = client.until("/unison/fail")
             client.ask("/unison/ping", 3, reply="/unison/pong")
         assert (req, code) == (2, "library_failed") and job and str(folder) in text
-        second = client.ask(RUN, 4, "rain", 0.5)[7]
+        second = client.ask(RUN, 4, "rain", 0.5, "steps", 1)[7]
         assert set(host.library.ids()) == {first, second}
         assert sorted(file.name for file in folder.glob("*.wav")) == sorted(f"{take}.wav" for take in (first, second))
         assert not list(folder.glob(".*.part"))

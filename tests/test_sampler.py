@@ -126,5 +126,8 @@ def test_guidance_where_it_counts() -> None:
 def test_the_shipped_bundle_tells_how_each_task_is_sampled() -> None:
     sampling = Bundle.open("nano").manifest.sampling
     assert sampling.of("scene_edit", None, None) == Sampling(steps=24, guidance=3.0)
-    assert sampling.of("text_to_speech", None, None) == Sampling(steps=24, guidance=5.0)
+    assert sampling.of("timeline", None, None) == Sampling(steps=24, guidance=5.0)
+    for task, guidance in (("text_to_audio", 3.0), ("text_to_speech", 5.0)):
+        fitted = sampling.of(task, None, None)
+        assert fitted.guidance == guidance and fitted.branches() == 14 and len(fitted.times) == 33
     assert sampling.solver == "euler" and all(sampling.guides(time) for time in sampling.grid())
