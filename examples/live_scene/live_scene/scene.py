@@ -13,7 +13,9 @@ from unison_engine.errors import UnisonError
 from unison_engine.plugin_parts import EngineAddress
 
 AHEAD = 0.5
-"""A segment is asked for when this share of the one before is still to be heard."""
+"""A segment is asked for when this share of the one before is still to be heard, or earlier on a slow machine:"""
+MARGIN = 1.25
+"""when this many times as long as the last one took to make is left."""
 TRIES = 3
 
 
@@ -45,6 +47,7 @@ class Scene:
         self.error = ""
         self._engine = engine
         self._seconds = seconds
+        self._took = 0.0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._play, name="live scene", daemon=True)
         self._thread.start()
@@ -64,7 +67,8 @@ class Scene:
                 begins: float | None = None
                 while not self._stopped.is_set():
                     begins = self._next(engine, begins)
-                    self._stopped.wait(max(0.0, begins - AHEAD * self._seconds - time.time()))
+                    ahead = max(AHEAD * self._seconds, MARGIN * self._took)
+                    self._stopped.wait(max(0.0, begins - ahead - time.time()))
         except Exception as error:
             self.error, self.state = f"{type(error).__name__}: {error}", State.FAILED
             if not isinstance(error, UnisonError):
@@ -77,6 +81,7 @@ class Scene:
         """
         previous: dict[str, Any] = {"previous": self.take} if self.take else {}
         for left in reversed(range(TRIES)):
+            asked = time.time()
             try:
                 take = engine.run(
                     "live_scene_segment", when=begins, prompt=self.prompt, seconds=self._seconds, play=True, **previous
@@ -86,6 +91,7 @@ class Scene:
                 if not left or self._stopped.is_set():
                     raise
         now = time.time()
+        self._took = now - asked
         self.segments, self.take = self.segments + 1, take.id
         # A segment that was late began when it was there.
         return max(now, begins or 0.0) + take.seconds - FADE_SECONDS
