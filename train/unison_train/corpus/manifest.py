@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unison_engine.errors import BadArguments, UnknownAsset
 
+Split = Literal["train", "valid", "test"]
+
 
 class Clip(BaseModel):
     """One audio file: a sound (with captions, and a class where known) or speech (with its transcript).
@@ -24,7 +26,7 @@ class Clip(BaseModel):
 
     path: str = Field(min_length=1)
     seconds: float = Field(default=0.0, ge=0)
-    split: Literal["train", "valid", "test"] = "train"
+    split: Split = "train"
     licence: str = "unknown"
     source: str = "user"
     captions: tuple[str, ...] = ()

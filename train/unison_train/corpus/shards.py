@@ -13,19 +13,17 @@ import math
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
 from unison_engine.errors import BadArguments, UnknownAsset
-from unison_train.corpus.manifest import Clip, read_manifest, row, summarise
+from unison_train.corpus.manifest import Clip, Split, read_manifest, row, summarise
 
 INDEX = "shards.json"
 MEBIBYTE = 2**20
-
-Split = Literal["train", "valid", "test"]
 
 
 class Shard(BaseModel):

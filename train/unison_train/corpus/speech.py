@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_engine.pronunciation import Lexicon, words
-from unison_train.corpus.manifest import Clip, read_manifest, row
+from unison_train.corpus.manifest import Clip, Split, read_manifest, row
 from unison_train.corpus.sentences import sentences
 from unison_train.corpus.teachers import RATE, Kokoro, Piper, Teacher
 
@@ -31,8 +31,6 @@ Each has a word that is spoken in no training clip, so that reading them well ta
 LONG_SHARE = 0.3
 """Of so many texts, two sentences are read in one breath, up to `MAX_WORDS` words."""
 MAX_WORDS = 22
-
-Split = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)

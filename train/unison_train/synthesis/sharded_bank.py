@@ -23,7 +23,8 @@ Part = tuple[list[Clip], Waves]
 class ShardedBank(ClipBank):
     """The clips of so many shards; every `steps` training steps, the one held longest gives way to the next.
 
-    The shards come in an order of their own in each round through the corpus. Which ones are held at a step follows
+    The shards come in an order of their own in each round through the corpus; where two rounds meet, one may be held
+    twice for a while. Which ones are held at a step follows
     from the seed and the number of the step alone, so that a run that was killed goes on as if it had not been, and
     any number of processes draws the same. The next one is read ahead in a thread.
 
