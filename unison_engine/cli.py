@@ -239,8 +239,10 @@ async def serve_until_stopped(
 ) -> None:
     """Serve until a client sends /unison/quit or the process is asked to end; say on stdout when ready."""
     # Imported here, so that what needs no server starts sooner.
+    from unison_engine.host.priority import answer_first
     from unison_engine.host.server import Server
 
+    answer_first()
     async with Server(open_synthesizer, library, device, host, port, token) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.

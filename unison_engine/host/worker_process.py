@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from unison_engine.engine import Progress, StreamingSynthesizer, render
 from unison_engine.errors import Cancelled, TooLarge, UnisonError
 from unison_engine.guard import Guard
 from unison_engine.host.aloud import SAMPLE_BYTES, Aloud, Piece
+from unison_engine.host.priority import step_back
 from unison_engine.host.worker_messages import (
     Cancel,
     Failed,
@@ -33,16 +33,13 @@ from unison_engine.host.worker_messages import (
 )
 from unison_engine.registry import PluginSource
 
-NICENESS = 10
-
 log = logging.getLogger(__name__)
 
 
 def serve(pipe: Connection, open_synthesizer: Callable[[], StreamingSynthesizer], plugins: PluginSource) -> None:
     """Life of the child: load, then render one request after the other until the host is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the host decides.
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)  # Sound and replies come first.
+    step_back()
     faulthandler.enable()
     line = _Line(pipe)
     logging.getLogger().addHandler(_LogLine(line))
