@@ -11,6 +11,7 @@ import torch
 
 from tests.conftest import LAYOUT
 from unison_engine import conditioning
+from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Conditioning, Mask, mask_frames
 from unison_engine.prompts import Event
 from unison_engine.runtime.sampler import Sampling, schedule, solve
@@ -93,10 +94,13 @@ def test_latents_of_a_recording_agree(checkpoint: Checkpoint, synthesizer: Synth
 
 
 @pytest.mark.parametrize("prompt", ["[Audio] rain", '[Speech] A male voice saying "' + "hello captain, " * 20 + '"'])
-def test_language_model_states_agree(language_model: LanguageModel, synthesizer: Synthesizer, prompt: str) -> None:
+def test_language_model_states_agree(
+    bundle: Path, language_model: LanguageModel, synthesizer: Synthesizer, prompt: str
+) -> None:
     tokens = synthesizer.tokenize(prompt)
     assert tokens.ids == language_model.tokenise(prompt).ids
-    found = synthesizer.language_model(input_ids=np.array([tokens.ids], dtype=np.int64))[:, -tokens.kept :]
+    assert Bundle.open(bundle).manifest.text.opening == len(synthesizer.tokenize.prefix) > 0
+    found = synthesizer.states(tokens)
     np.testing.assert_allclose(found, language_model.states([tokens])[0].numpy(), atol=2e-4, rtol=0)
 
 

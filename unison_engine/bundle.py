@@ -86,7 +86,8 @@ class Text(_Strict):
 
     `system`, `answer`, `window` and `padding` are those of `unison_engine.runtime.text.Template`. Without a recipe the
     weights lie in the bundle. With `phones`, spoken words go to the graph `fusion` as phones and are left out of what
-    the language model reads. With `timed_events`, the tokens that tell of an event stand at its time.
+    the language model reads. With `timed_events`, the tokens that tell of an event stand at its time. The graph
+    `text_encoder` holds as many of the tokens that every prompt begins with as `opening` says; it is given the rest.
     """
 
     tokenizer: str
@@ -97,6 +98,7 @@ class Text(_Strict):
     clock: Clock | None
     phones: bool = False
     timed_events: bool = False
+    opening: int = 0
     weights: WeightRecipe | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from unison_engine.bundle import (
 )
 from unison_engine.errors import ModelMissing
 from unison_engine.runtime.sampler import Sampling
-from unison_engine.runtime.text import MAX_TOKENS, SYSTEM
+from unison_engine.runtime.text import MAX_TOKENS, SYSTEM, PromptTokenizer
 from unison_engine.runtime.weights import WeightRecipe, convert
 from unison_export.graphs import export_graphs, round_weights
 from unison_export.text_encoder import build_text_encoder
@@ -51,9 +52,10 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
     gguf = find_language_model(checkpoint.record["text"]["source"])
     if not isinstance(gguf, Path) or gguf.suffix != ".gguf":
         raise ModelMissing(f"{gguf} is not a GGUF file; bundles are made with the model in {PACKAGE}=={VERSION}.")
-    graphs["text_encoder"], recipe = _write_text_encoder(gguf, checkpoint.config.depth, out)
-    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-    tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).backend_tokenizer
+    tokenizer.save(str(out / "tokenizer.json"))
+    opening = PromptTokenizer(tokenizer, None).prefix
+    graphs["text_encoder"], recipe = _write_text_encoder(gguf, checkpoint.config.depth, opening, out)
     clock = checkpoint.config.text_clock
     manifest = Manifest(
         format=FORMAT_VERSION,
@@ -67,6 +69,7 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
             clock=None if clock is None else Clock(**asdict(clock)),
             phones=checkpoint.config.phones,
             timed_events=checkpoint.config.timed_events,
+            opening=len(opening),
             weights=recipe,
         ),
         sampling=sampling,
@@ -78,8 +81,8 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
     return manifest
 
 
-def _write_text_encoder(gguf: Path, depth: int, out: Path) -> tuple[Graph, WeightRecipe]:
-    built = build_text_encoder(gguf, depth, _CONTEXT)
+def _write_text_encoder(gguf: Path, depth: int, opening: Sequence[int], out: Path) -> tuple[Graph, WeightRecipe]:
+    built = build_text_encoder(gguf, depth, _CONTEXT, opening)
     onnx.save(built.model, out / "text_encoder.onnx")
     source = np.fromfile(gguf, dtype=np.uint8)
     digest = hashlib.sha256()

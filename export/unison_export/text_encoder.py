@@ -3,10 +3,14 @@
 The graph's external data is not written here: the bundle ships a recipe (`unison_engine.runtime.weights`) by which the
 engine assembles it from the GGUF file at first use. 4-bit blocks of the file (Q4_1: w = d q + m) are exactly those of
 ONNX Runtime's MatMulNBits (w = scale (q - zero), zero = -m / d), so nothing is rounded a second time.
+
+Every prompt begins with the same tokens, those of the system turn. As no token sees what follows it, their keys and
+values are the same in every prompt, and constants of the graph.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +18,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from gguf import GGUFReader
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from unison_engine.errors import ModelMissing
-from unison_engine.runtime.weights import BLOCK, Piece, PieceKind, piece_bytes
+from unison_engine.runtime.weights import BLOCK, Piece, PieceKind, convert, piece_bytes
 from unison_train.model.layers import layer_indices
 
 DATA = "text_encoder.data"
@@ -35,20 +40,48 @@ class TextEncoderGraph:
     width: int
 
 
-def build_text_encoder(gguf: Path, depth: int, max_tokens: int) -> TextEncoderGraph:
-    """Graph `text_encoder`: input_ids int64 [1, n] -> states float32 [depth, n, width], n up to `max_tokens`.
+def build_text_encoder(gguf: Path, depth: int, max_tokens: int, opening: Sequence[int] = ()) -> TextEncoderGraph:
+    """Graph `text_encoder`: input_ids int64 [1, n] -> states float32 [depth, n, width].
 
     State k is the residual stream after the layer that `layer_indices` gives block k (the last one after the final
-    norm), each token's vector divided by its RMS. Llama architecture with Q4_1, Q8_0 and F32 tensors.
+    norm), each token's vector divided by its RMS. Llama architecture with Q4_1, Q8_0 and F32 tensors. The tokens of the
+    `opening` stand before the n that are given, without being computed again; together they are up to `max_tokens`.
 
     Raises:
         ModelMissing: the file is of another architecture or holds another tensor type.
     """
     builder = _Builder(gguf, max_tokens)
-    return builder.build(layer_indices(builder.layers, depth))
+    layers = layer_indices(builder.layers, depth)
+    if opening:
+        builder.remembered = _keys_and_values(gguf, layers, opening)
+    return builder.build(layers)
+
+
+def _keys_and_values(gguf: Path, layers: Sequence[int], opening: Sequence[int]) -> dict[str, NDArray[np.float32]]:
+    """Keys, rotated, and values of these tokens in every layer that is needed: [1, tokens, key heads x width]."""
+    builder = _Builder(gguf, len(opening))
+    built = builder.build(layers)
+    found = [onnx.ValueInfoProto(name=name) for name in builder.attended.values()]
+    built.model.graph.output.extend(found)
+    source = np.fromfile(gguf, dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        with (Path(folder) / DATA).open("wb") as data:
+            for piece in built.pieces:
+                data.writelines(convert(source, piece))
+        onnx.save(built.model, Path(folder) / "opening.onnx")
+        session = onnxruntime.InferenceSession(Path(folder) / "opening.onnx", providers=["CPUExecutionProvider"])
+        values = session.run([*builder.attended.values()], {"input_ids": np.array([opening], np.int64)})
+    return dict(zip(builder.attended, values, strict=True))
 
 
 class _Builder:
+    """Writes the graph node by node.
+
+    Attributes:
+        remembered: keys and values of the tokens that stand before those that are given, by layer and part.
+        attended: names of the keys and values that are computed, likewise.
+    """
+
     def __init__(self, gguf: Path, max_tokens: int) -> None:
         reader = GGUFReader(gguf)
         architecture = reader.fields["general.architecture"].contents()
@@ -70,6 +103,8 @@ class _Builder:
         self.initializers: list[TensorProto] = []
         self.pieces: list[Piece] = []
         self.size = 0
+        self.remembered: dict[str, NDArray[np.float32]] = {}
+        self.attended: dict[str, str] = {}
 
     def build(self, layers: Sequence[int]) -> TextEncoderGraph:
         half = self.width // self.heads // 2
@@ -79,9 +114,16 @@ class _Builder:
         self.constant("zero", np.array(0, np.int64))
         self.constant("one", np.array(1, np.int64))
         self.constant("front", np.array([0], np.int64))
-        shape = self.node("Shape", ["input_ids"])
-        length = self.node("Gather", [shape, "one"])
-        self.positions = self.node("Unsqueeze", [self.node("Range", ["zero", length, "one"]), "front"])
+        before = next((value.shape[1] for value in self.remembered.values()), 0)
+        self.constant("before", np.array(before, np.int64))
+        given = self.node("Gather", [self.node("Shape", ["input_ids"]), "one"])
+        end = self.node("Add", [given, "before"])
+        positions = self.node("Range", ["before", end, "one"])
+        self.positions = self.node("Unsqueeze", [positions, "front"])
+        # A token sees those before it and itself: [given, before + given].
+        self.seen = self.node(
+            "LessOrEqual", [self.node("Range", ["zero", end, "one"]), self.node("Unsqueeze", [positions, "one"])]
+        )
         x = self.embedding()
         found = []
         for layer in range(1, max(layers) + 1):
@@ -103,10 +145,11 @@ class _Builder:
     def layer(self, x: str, name: str) -> str:
         normed = self.norm(x, self.weight(f"{name}.attn_norm.weight"))
         query, key, value = (self.linear(normed, f"{name}.attn_{part}.weight") for part in ("q", "k", "v"))
+        keys = self.after_opening(self.rotate(key, self.key_heads), f"{name}.keys")
+        values = self.after_opening(value, f"{name}.values")
         attended = self.node(
             "Attention",
-            [self.rotate(query, self.heads), self.rotate(key, self.key_heads), value],
-            is_causal=1,
+            [self.rotate(query, self.heads), keys, values, self.seen],
             q_num_heads=self.heads,
             kv_num_heads=self.key_heads,
         )
@@ -115,6 +158,13 @@ class _Builder:
         gate, up = (self.linear(normed, f"{name}.ffn_{part}.weight") for part in ("gate", "up"))
         swish = self.node("Mul", [gate, self.node("Sigmoid", [gate])])
         return self.node("Add", [x, self.linear(self.node("Mul", [swish, up]), f"{name}.ffn_down.weight")])
+
+    def after_opening(self, x: str, part: str) -> str:
+        self.attended[part] = x
+        if part not in self.remembered:
+            return x
+        self.constant(part, self.remembered[part])
+        return self.node("Concat", [part, x], axis=1)
 
     def rotate(self, x: str, heads: int) -> str:
         # A GGUF file keeps queries and keys permuted for rotation of adjacent pairs.

@@ -218,12 +218,17 @@ class Synthesizer:
         read = self.tokenize.read(prompt)
         if read not in self._prompts:
             tokens = self.tokenize(read)
-            states = self.language_model(input_ids=np.array([tokens.ids], dtype=np.int64))[:, -tokens.kept :]
-            self._prompts[read] = (tokens, states[:, None])
+            self._prompts[read] = (tokens, self.states(tokens)[:, None])
             if len(self._prompts) > _PROMPTS_KEPT:
                 self._prompts.popitem(last=False)
         self._prompts.move_to_end(read)
         return self._prompts[read]
+
+    def states(self, tokens: PromptTokens) -> NDArray[np.float32]:
+        """What the language model makes of the tokens that the network sees, for each block: [depth, kept, width]."""
+        given = tokens.ids[self._bundle.manifest.text.opening :]
+        states: NDArray[np.float32] = self.language_model(input_ids=np.array([given], dtype=np.int64))
+        return states[:, -tokens.kept :]
 
     def source_latent(
         self, conditioning: Conditioning, frames: int, mask: NDArray[np.float32], seed: int = 0
