@@ -83,10 +83,10 @@ def test_a_missing_file_is_named(copy: Path) -> None:
         Bundle.open(copy)
 
 
-@pytest.mark.parametrize("found, remedy", [(4, "update unison-engine"), (1, "export the bundle again")])
+@pytest.mark.parametrize("found, remedy", [(5, "update unison-engine"), (1, "export the bundle again")])
 def test_another_format_is_refused_with_a_remedy(copy: Path, found: int, remedy: str) -> None:
     change(copy, format=found, surprise=True)
-    with pytest.raises(ModelMissing, match=f"format {found}, this engine knows 3; {remedy}"):
+    with pytest.raises(ModelMissing, match=f"format {found}, this engine knows 4; {remedy}"):
         Bundle.open(copy)
 
 

@@ -14,8 +14,8 @@ from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, Padding
 from unison_engine.runtime.weights import WeightRecipe, materialise
 
-FORMAT_VERSION = 3
-READABLE_FORMATS = (2, 3)
+FORMAT_VERSION = 4
+READABLE_FORMATS = (2, 3, 4)
 """Format 3 added variants, errors and reach of graphs, all of which may be absent."""
 MANIFEST = "bundle.json"
 DataType = Literal["float32", "int64"]
