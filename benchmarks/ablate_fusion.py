@@ -1,9 +1,11 @@
 """Does reading the language model layer by layer pay? A state of another layer for each block, or the same for all.
 
-python -m benchmarks.ablate_fusion --corpus data/nano --autoencoder runs/autoencoder [--steps 400] [--seeds 3]
+python -m benchmarks.ablate_fusion --corpus data/nano --autoencoder runs/autoencoder [--steps 400] [--seeds 1 2 3]
 
 Small networks of the shape of `nano` learn sounds, timelines and scene edits, whose prompts reach them through the
 language model alone. The rivals of a seed begin alike and see the same batches; a run that was cut short goes on.
+Several processes may share the seeds; the same command with all of them then has nothing left to train, and tells the
+whole.
 """
 
 from __future__ import annotations
@@ -40,13 +42,20 @@ def rivals(depth: int) -> dict[str, list[int] | None]:
     return {"layer by layer": None, "penultimate": [LAYERS - 1] * depth, "last": [LAYERS] * depth}
 
 
-def recipe(steps: int, seed: int) -> TrainConfig:
+def recipe(steps: int, frames: int, prompts: int, seed: int) -> TrainConfig:
     """That of `nano` without speech."""
     usual = TrainConfig.load("nano")
-    run = {"steps": steps, "seed": seed, "generation_share": 0.0, "samples_minutes": 1e6}
+    run = {
+        "steps": steps,
+        "frames_per_batch": frames,
+        "seed": seed,
+        "generation_share": 0.0,
+        "samples_minutes": 1e6,
+    }
     tasks = ("t2a_single", "t2a_mix", "t2a_timeline", "edit_add", "edit_remove", "edit_remove_add")
     return usual.model_copy(
         update={
+            "data": usual.data.model_copy(update={"prompts_per_task": prompts}),
             "run": usual.run.model_copy(update=run),
             "optimiser": usual.optimiser.model_copy(update={"warmup_steps": 50, "ema_decay": 0.99}),
             "tasks": dict.fromkeys(tasks, 1.0),
@@ -74,7 +83,9 @@ def main() -> None:
     options.add_argument("--autoencoder", type=Path, required=True)
     options.add_argument("--out", type=Path, default=Path("runs/ablation"))
     options.add_argument("--steps", type=int, default=400)
-    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--frames", type=int, default=3000, help="of a batch, at most")
+    options.add_argument("--prompts", type=int, default=3000, help="distinct ones of each sub-task")
+    options.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     options.add_argument("--width", type=int, default=192)
     options.add_argument("--threads", type=int, default=1)
     chosen = options.parse_args()
@@ -83,7 +94,8 @@ def main() -> None:
     network = replace(preset.network, width=chosen.width, heads=chosen.width // preset.network.head_width, phones=False)
     manifests = [chosen.corpus / "sound.jsonl"]
     trained, tested = (load_bank(manifests, preset.layout.sample_rate, DEVICE, split) for split in ("train", "test"))
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {processor()}; {chosen.steps} steps, width {chosen.width}\n")
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {processor()}; {chosen.steps} steps of {chosen.frames} frames, ", end="")
+    print(f"{chosen.prompts} prompts of each sub-task, width {chosen.width}\n")
     print("| seed | states | loss, held out | text gap |\n| --- | --- | --- | --- |")
     losses: dict[str, list[float]] = {}
     for name, layers in rivals(network.depth).items():
@@ -91,9 +103,10 @@ def main() -> None:
             SMOLLM2, network.depth, None, False, DEVICE, fast_dtype(DEVICE), event_rate=preset.layout.frame_rate,
             layers=layers,
         )  # fmt: skip
-        states = StateCache(model, chosen.out / "states", preset.layout.frame_rate)
-        for seed in range(1, chosen.seeds + 1):
-            config = recipe(chosen.steps, seed)
+        # Two processes that append to one file would tear it.
+        states = StateCache(model, chosen.out / f"states-{chosen.seeds[0]}", preset.layout.frame_rate)
+        for seed in chosen.seeds:
+            config = recipe(chosen.steps, chosen.frames, chosen.prompts, seed)
             codec = Autoencoder.load(chosen.autoencoder)
             checkpoint = Checkpoint.new(network, preset.layout, codec, torch.Generator().manual_seed(seed))
             stream, unheard = (
