@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.bank import CROWD, RATE, make_bank, write_clips
+from tests.bank import CROWD, RATE, SPIKES, make_bank, write_clips
 from unison_engine import prompts
 from unison_engine.conditioning import REFERENCE_TAIL_SECONDS, Mask
 from unison_engine.errors import BadArguments
@@ -80,8 +80,10 @@ def test_an_edit_keeps_a_stem_and_changes_one(task: str, bank: ClipBank) -> None
     for recipe in draws(bank, task):
         kept = set(recipe.source) & set(recipe.target)
         found = [kept, set(recipe.source) - kept, set(recipe.target) - kept]
-        for placements, kind in zip(found, kinds[task], strict=True):
-            assert {bank.clips[placed.clip].kind for placed in placements} == ({kind} if kind else set())
+        heard = [{bank.clips[placed.clip].kind for placed in placements} for placements in found]
+        if task in ("edit_add", "edit_remove", "edit_remove_add"):
+            heard[0].discard("speech")  # Somebody may be overheard.
+        assert heard == [{kind} if kind else set() for kind in kinds[task]]
         old, new = (next(iter(placements), None) for placements in found[1:])
         if task == "edit_speech_content" and old and new:
             assert bank.clips[old.clip].speaker == bank.clips[new.clip].speaker
@@ -93,9 +95,36 @@ def test_an_edit_keeps_a_stem_and_changes_one(task: str, bank: ClipBank) -> None
 
 
 def test_scenes_have_one_layer_or_two(bank: ClipBank) -> None:
-    layers = [len(recipe.target) for recipe in draws(bank, "edit_remove", 40)]
+    layers = [len(recipe.target) for recipe in draws(bank, "edit_remove", 40, overheard_share=0.0)]
     assert set(layers) == {1, 2} and 8 < layers.count(2) < 32
-    assert {len(recipe.target) for recipe in draws(bank, "edit_remove", layered_share=0.0)} == {1}
+    assert {len(recipe.target) for recipe in draws(bank, "edit_remove", layered_share=0.0, overheard_share=0.0)} == {1}
+
+
+@pytest.mark.parametrize("task", ["edit_add", "edit_remove", "edit_remove_add"])
+def test_somebody_is_overheard_in_a_share_of_the_scenes_and_kept(task: str, bank: ClipBank) -> None:
+    overheard = 0
+    for recipe in draws(bank, task, 60, overheard_share=0.5):
+        source, target = (
+            {placed for placed in mix if bank.clips[placed.clip].kind == "speech"}
+            for mix in (recipe.source, recipe.target)
+        )
+        assert source == target and not recipe.lines
+        overheard += bool(source)
+    assert 15 < overheard < 45
+
+
+def test_sounds_with_pauses_are_backgrounds_too(bank: ClipBank) -> None:
+    noises = {
+        caption for recipe in draws(bank, "denoise", 60) for caption in bank.clips[recipe.source[1].clip].captions
+    }
+    assert SPIKES in noises and "rain" in noises and "a click" not in noises
+
+
+def test_what_replaces_a_sound_comes_in_its_place(bank: ClipBank) -> None:
+    for recipe in draws(bank, "edit_remove_add", 40):
+        kept = set(recipe.source) & set(recipe.target)
+        (old,), (new,) = (set(mix) - kept for mix in (recipe.source, recipe.target))
+        assert new.start == min(old.start, recipe.samples - new.length)
 
 
 def test_an_event_lies_anywhere_in_a_scene(bank: ClipBank) -> None:

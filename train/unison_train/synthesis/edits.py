@@ -37,6 +37,9 @@ def edit_remove_add(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     samples = pieces.scene_samples(sound)
     scene = pieces.scene(samples, sound, old, new)
     stems = [_event(pieces, caption, scene, samples, sound) for caption in (old, new)]
+    # The new sound comes in the place of the old one.
+    stems[1] = replace(stems[1], start=min(stems[0].start, samples - stems[1].length))
+    scene = pieces.overheard(scene, samples, sound)
     whole = [(wording,) for wording in instructions.REPLACE]
     steps = choose(instructions.REPLACE_STEPS if words.random() < 0.5 else whole, words)
     prompt = " ".join(prompts.edit_scene(step.format(x=old, y=new)) for step in steps)
@@ -118,7 +121,8 @@ def _scene_and_event(pieces: Pieces, words: Rng, sound: Rng) -> tuple[Mix, Place
     caption = pieces.caption(words)
     samples = pieces.scene_samples(sound)
     scene = pieces.scene(samples, sound, caption)
-    return scene, _event(pieces, caption, scene, samples, sound), caption
+    event = _event(pieces, caption, scene, samples, sound)
+    return pieces.overheard(scene, samples, sound), event, caption
 
 
 def _event(pieces: Pieces, caption: str, scene: Mix, samples: int, sound: Rng) -> Placement:

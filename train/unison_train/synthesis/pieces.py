@@ -21,6 +21,8 @@ TRIES = 16
 _EDGE_SECONDS = 0.02
 # An excerpt must have a tenth of the power that the clip has where it sounds.
 _AUDIBLE = 0.1
+# A background sounds for so long, if with pauses: steps, alarms and crickets are backgrounds too.
+_LASTING_SECONDS = 2.5
 
 
 def choose(items: Sequence[T], rng: Rng) -> T:
@@ -182,7 +184,7 @@ class Pieces:
         return self.within(clip, samples, gain, rng)
 
     def bed(self, samples: int, gain: float, rng: Rng, *others: str) -> Placement:
-        """A background without voices, unlike the `others`: of several draws the first that is long enough."""
+        """A background without voices, unlike the `others`: of several draws the first that lasts long enough."""
         found = -1
         for _ in range(TRIES):
             clip = self.sound(self.caption(rng, *others, voiceless=True), rng)
@@ -201,6 +203,17 @@ class Pieces:
         second = self.layer(self.sound(caption, rng), samples, self.gain(self.settings.edit_snr_db, rng), rng)
         return bed, second
 
+    def overheard(self, scene: tuple[Placement, ...], samples: int, rng: Rng) -> tuple[Placement, ...]:
+        """A scene of `samples` in which, for a share of them, somebody speaks."""
+        if not self.bank.lines or rng.random() >= self.settings.overheard_share:
+            return scene
+        clip = self.utterance(self.line(rng), rng)
+        spare = samples - self.bank.samples(clip)
+        if spare < 0:
+            return scene
+        gain = power_sum(scene) * self.gain(self.settings.speech_snr_db, rng)
+        return (*scene, self.whole(clip, int(rng.integers(spare + 1)), gain))
+
     def spoken(self, clip: int, rng: Rng) -> tuple[Placement, int]:
         """A line that starts early or anywhere, and the length of the tuple around it."""
         samples = self.bank.samples(clip)
@@ -214,7 +227,8 @@ class Pieces:
         return min(end + round(rng.uniform(0.1, 0.8) * self.rate), self.limit)
 
     def _rank(self, clip: int, samples: int) -> tuple[bool, int]:
-        return self.bank.steady(clip), min(self.bank.samples(clip), samples)
+        start, end = self.bank.active(clip)
+        return end - start >= _LASTING_SECONDS * self.rate, min(self.bank.samples(clip), samples)
 
     def _alike(self, caption: str, other: str) -> bool:
         first, second = (self.bank.clips[self.bank.by_caption[name][0]] for name in (caption, other))

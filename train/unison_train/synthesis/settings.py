@@ -33,6 +33,8 @@ class Synthesis(BaseModel):
         denoise_snr_db: speech over noise in `denoise`.
         scene_seconds: length of a scene.
         layered_share: share of edited scenes that consist of two sounds.
+        overheard_share: share of scenes of `edit_add`, `edit_remove` and `edit_remove_add` in which somebody speaks, if
+            there is room; no word of it is in the prompt, and it has to be kept.
         long_share: share of generated sounds that are followed by much silence, up to the longest tuple.
         fill_share: share of steady sounds in `t2a_single` that last as long as the tuple, repeated if need be.
         late_share: share of lines that do not start at once.
@@ -58,6 +60,7 @@ class Synthesis(BaseModel):
     denoise_snr_db: Range = (0.0, 15.0)
     scene_seconds: Range = (2.0, 8.0)
     layered_share: Share = 0.5
+    overheard_share: Share = 0.25
     long_share: Share = 0.2
     fill_share: Share = 0.9
     late_share: Share = 0.3
