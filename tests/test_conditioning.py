@@ -55,6 +55,9 @@ def test_spoken_spans_are_what_is_said() -> None:
         (prompts.cloned_speech("hello there.", "go north"), ["hello there, go north"]),
         (prompts.edit_speech('Change speech to "stop"'), ["stop"]),
         (prompts.audio("a dog barking"), []),
+        (prompts.audio('a "beep"'), []),
+        (prompts.edit_scene('Replace "rain" with "wind"'), []),
+        (prompts.speech_over("go", "male", 'a "beep"'), ["go"]),
     ]:
         assert [prompt[start:end] for start, end in prompts.spoken_spans(prompt)] == said
 

@@ -133,3 +133,19 @@ def test_new_words_of_an_edit_begin_when_they_are_asked_to(tmp_path: Path) -> No
     asked = {"source": recording(tmp_path, 5.0), "instruction": 'Insert speech "Go."', "start": 2.0}
     made = chosen.condition(chosen.parse(asked), TaskContext(LAYOUT))
     assert [line.start for line in made.lines] == [2.04]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"instruction": 'Change "Go." to "Stop."'}, "only the words that are to be spoken"),
+        ({"start": 9.0}, r"lasts 5\.00 s, and a line from 9 s on has no room in it; start it at 4\.50 s"),
+    ],
+)
+def test_words_that_an_edit_cannot_hold_are_refused(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    chosen = load_registry().task("speech_edit")
+    asked = {"source": recording(tmp_path, 5.0), "instruction": 'Insert speech "Go."', **changes}
+    with pytest.raises(BadArguments, match=told):
+        chosen.condition(chosen.parse(asked), TaskContext(LAYOUT))
+    silent = {**asked, "instruction": "Delete the speech."}
+    assert chosen.condition(chosen.parse(silent), TaskContext(LAYOUT)).lines == ()

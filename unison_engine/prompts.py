@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _VOICE_TAG = "[Speech with voice] "
+_SPEECH_TAG = "[Speech] "
+_SPEECH_EDIT_TAG = "[Edit] [Speech] "
 _QUOTED = re.compile(r'"([^"]*)"')
 # What `timeline` writes.
 _TIMES = re.compile(r"From (\d+\.\d)s to (\d+\.\d)s, ")
@@ -33,7 +35,7 @@ def audio(caption: str) -> str:
 
 def speech(text: str, gender: str, manner: str = "voice saying") -> str:
     """A line spoken by a described voice; `gender` is "female" or "male", `manner` who speaks and how."""
-    return f"[Speech] A {gender} {manner} {quote(text)}"
+    return f"{_SPEECH_TAG}A {gender} {manner} {quote(text)}"
 
 
 def speech_over(text: str, gender: str, background: str, manner: str = "voice saying") -> str:
@@ -59,7 +61,7 @@ def edit_scene(instruction: str) -> str:
 
 def edit_speech(instruction: str) -> str:
     """An instruction that changes the speech of a recording, or cleans it."""
-    return f"[Edit] [Speech] {instruction.strip()}"
+    return f"{_SPEECH_EDIT_TAG}{instruction.strip()}"
 
 
 def join_transcripts(transcript: str, text: str) -> str:
@@ -74,10 +76,17 @@ def join_transcripts(transcript: str, text: str) -> str:
 
 
 def spoken_spans(prompt: str) -> list[tuple[int, int]]:
-    """Character ranges (start, end) of a prompt that are to be spoken aloud: quotations, or a cloned voice's words."""
+    """Character ranges (start, end) of a prompt that are to be spoken aloud.
+
+    These are the words of a cloned voice, the quotations of an edit of speech, and of other speech the first, as a
+    background may have its own. What a caption quotes is not spoken.
+    """
     if prompt.startswith(_VOICE_TAG):
         return [(len(_VOICE_TAG), len(prompt))]
-    return [match.span(1) for match in _QUOTED.finditer(prompt)]
+    quoted = [match.span(1) for match in _QUOTED.finditer(prompt)]
+    if prompt.startswith(_SPEECH_EDIT_TAG):
+        return quoted
+    return quoted[:1] if prompt.startswith(_SPEECH_TAG) else []
 
 
 def timed_spans(prompt: str) -> list[tuple[int, int, float, float]]:
