@@ -237,3 +237,28 @@ def test_xruns_are_told_and_counted_over_devices(room: Room) -> None:
     room.deck.close()
     room.deck.change(room.open(NULL))
     assert (room.deck.underruns, room.deck.overruns) == (2, 1)
+
+
+def test_a_sound_that_has_begun_keeps_its_time_after_a_seek(room: Room) -> None:
+    playback = room.deck.play(NOISE, Manner(loop=True))
+    room.let(0.5)
+    room.deck.seek(playback.id, 0.2)
+    room.deck.schedule(playback.id, None)  # As a cue does whose time is long over.
+    room.let(0.2)
+    assert room.heard(0.1).any() and not playback.waits
+
+
+def test_a_sound_that_ends_while_all_are_stopped_stops_none_of_the_others_from_it(room: Room) -> None:
+    room.deck.play(NOISE, wait=True)
+    room.deck.play(NOISE)
+    room.deck.play(NOISE, Manner(loop=True))
+    room.let(0.9)
+
+    def time_goes_on(event: Event) -> None:
+        room.deck.tell = room.events.append
+        room.let(1.0)  # The second one ends.
+
+    room.deck.tell = time_goes_on
+    room.deck.stop_all(0.0)
+    room.let(0.1)
+    assert not room.deck.standings()

@@ -118,3 +118,13 @@ def test_the_ring_keeps_the_last_frames() -> None:
         ring.write(line[first:last])
         assert np.array_equal(ring.last(40), line[:last][-40:])
     assert np.array_equal(ring.last(1000), line[-100:]) and ring.written == 250
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_sample_that_is_no_number_spoils_nothing_after_it(value: float) -> None:
+    mixer = Mixer(RATE, 1)
+    mixer.add(np.array([[0.1], [value], [0.1]], np.float32), Shape(), 100)
+    assert np.isfinite(heard(mixer)).all()
+    mixer.add(NOISE, Shape(), mixer.earliest)
+    out = heard(mixer)
+    assert np.isfinite(out).all() and np.abs(out).max() > 0.9 * np.abs(NOISE).max()

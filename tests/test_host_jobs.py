@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.test_tasks import BELL
-from unison_engine.errors import QueueFull, UnknownJob
+from unison_engine.errors import Interrupted, QueueFull, UnknownJob
 from unison_engine.host.calls import KEEP_SECONDS, Call, CallBook
 from unison_engine.host.clients import LEASE_SECONDS, ClientBook
 from unison_engine.host.jobs import MAX_REMEMBERED, Job, JobQueue, State
 from unison_engine.host.osc import Message
 from unison_engine.host.peers import UdpPeer
+from unison_engine.host.scheduler import Scheduler
+from unison_engine.takes import TakeLibrary
 
 
 def udp(port: int, host: str = "127.0.0.1") -> UdpPeer:
@@ -102,3 +107,39 @@ def test_replies_go_where_a_client_listens() -> None:
     assert book.destinations(CLIENT) == [udp(9001)] and book.subscribers("job")
     book.drop(CLIENT)
     assert book.destinations(CLIENT) == [CLIENT] and not book.subscribers("job")
+
+
+class DeadWorker:
+    """One that has died, and cannot be started either."""
+
+    alive = False
+
+    def render(self, *arguments: object) -> None:
+        raise Interrupted("the worker died.")
+
+    def start(self) -> None:
+        raise OSError("there is no memory for a process.")
+
+
+def test_jobs_go_on_ending_where_the_worker_cannot_be_started_again(tmp_path: Path) -> None:
+    ended: list[Job] = []
+
+    async def serve() -> None:
+        scheduler = Scheduler(
+            cast(Any, DeadWorker()),
+            TakeLibrary(tmp_path),
+            cast(Any, None),
+            lambda job: ended.append(job) if job.state.final else None,
+            lambda job: None,
+        )
+        scheduler.ready = cast(Any, SimpleNamespace(layout=SimpleNamespace(sample_rate=24_000)))
+        going = asyncio.create_task(scheduler.run())
+        for _ in range(2):
+            scheduler.submit(BELL, BELL.parse({"metal": "iron"}), Call(CLIENT, "/unison/run/bell", 1, ()))
+        while len(ended) < 2 and not going.done():
+            await asyncio.sleep(0.01)
+        going.cancel()
+
+    asyncio.run(serve())
+    assert [job.state for job in ended] == [State.FAILED] * 2
+    assert all(isinstance(job.error, Interrupted) for job in ended)

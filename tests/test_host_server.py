@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import struct
 import time
 from collections.abc import Iterator
@@ -359,6 +360,28 @@ def test_shutting_down_answers_every_job_and_leaves_no_process(tmp_path: Path) -
     assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_host_that_goes_down_takes_no_more_jobs(tmp_path: Path) -> None:
+    with LiveHost(open_fast, tmp_path) as live, OscClient(live.port) as client:
+        client.ask(RUN, 1, "sea", 0.2)
+        live.server._scheduler.stop()
+        client.send(RUN, 2, "sea", 0.2)
+        assert client.until("/unison/ack", "/unison/fail")[1:3] == [2, "interrupted"]
+
+
+def test_takes_that_are_busy_hold_up_nobody_who_does_not_ask_for_them(tmp_path: Path) -> None:
+    with LiveHost(open_fast, tmp_path) as live, OscClient(live.port) as client:
+        client.ask(RUN, 1, "sea", 0.2)
+        assert client.ask("/unison/status", 2, reply="/unison/status.reply")
+        index = sqlite3.connect(next(tmp_path.glob("*.sqlite3")), isolation_level=None)
+        index.execute("BEGIN IMMEDIATE")
+        client.send("/unison/status", 3)
+        client.send("/unison/ping", 4)
+        assert client.receive()[0] == "/unison/pong"
+        index.rollback()
+        index.close()
+        client.until("/unison/status.reply")
 
 
 def test_a_missing_bundle_is_told_at_the_start(tmp_path: Path) -> None:

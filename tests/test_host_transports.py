@@ -5,12 +5,16 @@ from __future__ import annotations
 import http.client
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+import numpy as np
 import pytest
+import soundfile
 
 from unison_engine.host.framing import LengthFraming, SlipFraming
+from unison_engine.host.jobs import MAX_REMEMBERED
 from unison_engine.host.osc import MAX_PACKET_BYTES
 from unison_engine.testing import Client, LiveHost, OscClient, TcpClient, WebSocketClient, message, open_fast
 
@@ -156,3 +160,47 @@ def test_pages_from_elsewhere_are_refused(host: LiveHost, headers: dict[str, str
     if status == 403:
         with pytest.raises(aiohttp.WSServerHandshakeError):
             WebSocketClient(host.port, headers)
+
+
+@pytest.mark.parametrize("transport", LINES)
+def test_the_longest_list_comes_whole(host: LiveHost, transport: str) -> None:
+    queue = host.server._scheduler.queue
+    with OscClient(host.port) as client:
+        client.ask(RUN, 1, "rain", 0.5)
+    one = next(iter(queue.jobs.values()))
+    others = {f"job-{number}": replace(one, id=f"job-{number}") for number in range(10_000, 10_000 + MAX_REMEMBERED)}
+    before = dict(queue.jobs)
+    queue.jobs.update(others)
+    try:
+        with LINES[transport](host.port) as client:
+            assert client.ask("/unison/job/list", 2, reply="/unison/end")[2] == len(queue.jobs) > 1000
+    finally:
+        queue.jobs.clear()
+        queue.jobs.update(before)
+
+
+@pytest.mark.parametrize("disguise", [str, lambda path: f" {path}", lambda path: str(path).encode()])
+def test_a_line_from_elsewhere_makes_a_sound_again_from_takes_but_no_file(
+    far: LiveHost, tmp_path: Path, disguise: Callable[[Path], str | bytes]
+) -> None:
+    secret = tmp_path / "secret.wav"
+    soundfile.write(secret, np.full(24_000, 0.1, np.float32), 24_000)
+    with TcpClient(far.port, SlipFraming()) as client:
+        client.ask("/unison/auth", 1, TOKEN)
+        rain = client.ask(RUN, 2, "rain", 0.5)[7]
+        job = client.ask("/unison/run/scene_edit", 3, rain, "Add wind.")[2]
+        assert client.ask("/unison/job/again", 4, job, "instruction", "Add hail.")[1] == 4
+        client.send("/unison/job/again", 5, job, "source", disguise(secret))
+        assert client.until("/unison/fail")[2] in ("unknown_asset", "bad_args")
+
+
+def test_a_websocket_from_elsewhere_has_a_while_to_bring_the_token(
+    far: LiveHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unison_engine.host.websocket.ADMISSION_SECONDS", 0.3)
+    with (
+        WebSocketClient(far.port) as stranger,
+        WebSocketClient(far.port, {"Authorization": f"Bearer {TOKEN}"}) as friend,
+    ):
+        assert stranger.receive_bytes() == b""
+        assert friend.ask("/unison/ping", 1, reply="/unison/pong")[0] == 1

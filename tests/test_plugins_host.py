@@ -94,6 +94,14 @@ def test_a_command_that_fails_names_its_plugin_and_the_next_is_served(
     assert client.ask("/hostile/do", 3)[3] == "no"
 
 
+def test_a_command_of_a_plugin_is_heard_while_a_daw_is_followed(client: OscClient) -> None:
+    client.ask("/unison/transport/follow", 1, "reaper")
+    try:
+        assert client.ask("/hostile/do", 2)[3] == "no"
+    finally:
+        client.ask("/unison/transport/follow", 3, "none")
+
+
 def test_a_plugin_that_keeps_failing_is_disabled_with_the_reason_and_enabled_again(tmp_path: Path) -> None:
     plugins = source(tmp_path)
     with LiveHost(open_fast, tmp_path / "takes", plugins=plugins) as host, host.client() as client:

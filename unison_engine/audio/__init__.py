@@ -43,6 +43,8 @@ def decode_audio(file: BinaryIO, rate: int, name: str) -> Wave:
         raise UnknownAsset(f"{name!r} is not readable audio ({error}); convert it to WAV or FLAC.") from error
     if not len(samples):
         raise UnknownAsset(f"{name!r} holds no samples; give a recording with sound in it.")
+    if not np.isfinite(samples).all():
+        raise UnknownAsset(f"{name!r} holds samples that are no numbers; write it anew from where it came from.")
     return resample(samples.mean(axis=1), native_rate, rate)
 
 

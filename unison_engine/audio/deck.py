@@ -5,6 +5,7 @@ Any thread may use it. The device's thread takes the lock for as long as a few m
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -134,7 +135,7 @@ class Deck:
         with self._lock:
             playback = self.get(playback_id)
             voice, manner = playback.voice, playback.manner
-            if voice.played:
+            if playback.begun:  # If by a voice that is no longer there, after a seek or on another device.
                 return
             playback.at, playback.waits = at, at is None
             voice.start, missed = None, 0
@@ -165,7 +166,8 @@ class Deck:
         with self._lock:
             going = list(self._playbacks)
         for playback_id in going:
-            self.stop(playback_id, fade)
+            with contextlib.suppress(UnknownPlayback):  # It has ended meanwhile.
+                self.stop(playback_id, fade)
         return len(going)
 
     def seek(self, playback_id: int, seconds: float) -> None:

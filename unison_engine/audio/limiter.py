@@ -35,9 +35,12 @@ class Limiter:
 
     def process(self, block: Block) -> Block:
         """[frames, channels] in, as many out, from `delay` frames before."""
+        peaks = np.abs(block).max(axis=1, initial=0.0)
+        if not np.isfinite(peaks).all():  # One sample that is no number would be in the gain of all that follow.
+            block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+            peaks = np.abs(block).max(axis=1, initial=0.0)
         line = np.concatenate([self._waiting, block])
         out, self._waiting = line[: len(block)], line[len(block) :]
-        peaks = np.abs(block).max(axis=1, initial=0.0)
         if peaks.max(initial=0.0) <= CEILING and not self._needed.any() and not self._held.any():
             self.reduction = 0.0
             return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from unison_engine.audio.voice import Block
@@ -37,4 +38,6 @@ def read_sound(path: Path, name: str) -> Sound:
         raise UnknownAsset(f"{str(path)!r} cannot be played ({error}); give a WAV, FLAC, OGG or MP3 file.") from error
     if not len(samples):
         raise UnknownAsset(f"{str(path)!r} holds no samples; give a recording with sound in it.")
+    if not np.isfinite(samples).all():
+        raise UnknownAsset(f"{str(path)!r} holds samples that are no numbers; write it anew from where it came from.")
     return Sound(name, samples, float(rate))

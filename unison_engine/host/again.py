@@ -74,11 +74,11 @@ def _asked_before(host: Host, name: str, call: Call, changes: Mapping[str, objec
         before = recipe.arguments()
         if not changes:
             _check_bundle(host, recipe)
-    named_now = {str(value) for value in changes.values()}
+    # What the recipe names was allowed when the sound was made; anything else is for this client to be allowed.
+    named_before = set(_recordings(task, before))
 
     def find(recording: str) -> Path:
-        # What the recipe names was allowed when the sound was made.
-        return (host.finder(call) if recording in named_now else host.library.find)(recording)
+        return (host.library.find if recording in named_before else host.finder(call))(recording)
 
     with Guard(host.registry.owners)(task.name):
         return task, task.parse({**before, **changes}, find)
@@ -123,6 +123,10 @@ def _parents(host: Host) -> dict[str, str]:
 
 
 def _revert(host: Host, call: Call, asked: Revert) -> list[Message]:
+    return host.chores.start(call, lambda: _reverted(host, call, asked))  # It looks through the takes on disk.
+
+
+def _reverted(host: Host, call: Call, asked: Revert) -> list[Message]:
     recipe = host.library.get(asked.asset).recipe
     takes = host.library.ids()
     sources = [name for name in _recordings(host.registry.task(recipe.task), recipe.request) if name in takes]

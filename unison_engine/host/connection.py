@@ -11,7 +11,8 @@ from unison_engine.host.framing import END, Framing, LengthFraming, SlipFraming
 from unison_engine.host.router import Router
 
 ADMISSION_SECONDS = 10.0
-MAX_UNREAD_BYTES = 1 << 20
+MAX_UNREAD_BYTES = 8 << 20
+"""Room for the longest list, which is written at once."""
 
 log = logging.getLogger(__name__)
 

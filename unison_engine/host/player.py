@@ -154,7 +154,7 @@ class Player:
         for number, cue in list(self._cues.items()):
             try:
                 playback = self._deck.get(number)
-                if playback.voice.played:
+                if playback.begun:
                     if not self._transport.playing:
                         self._deck.stop(number)
                     continue

@@ -76,7 +76,7 @@ class Router:
         """Run one message now."""
         if _is_reply(message.address):
             return  # A reply of our own, or of another engine: answering it could go on for ever.
-        if self._host.player.hears(message):
+        if message.address not in self._space.commands and self._host.player.hears(message):
             return
         try:
             call = Call.read(message, source)

@@ -59,6 +59,7 @@ class Scheduler:
         self._advanced = advanced
         self._wake = asyncio.Event()
         self._mean_seconds: float | None = None
+        self._stopped = False
 
     async def start(self) -> None:
         """Start the worker and wait until it has loaded the bundle.
@@ -77,8 +78,10 @@ class Scheduler:
             await self._wake.wait()
 
     def stop(self) -> None:
-        """Fail whatever has not ended: the host is going down, and every job is owed an answer."""
-        unfinished = [*([self.running] if self.running else []), *self.queue.waiting]
+        """Fail whatever has not ended, and take no more: the host is going down, and every job is owed an answer."""
+        self._stopped = True
+        running = [self.running] if self.running and not self.running.state.final else []
+        unfinished = [*running, *self.queue.waiting]
         self.queue.waiting.clear()
         for job in unfinished:
             job.error = Interrupted("the server shut down before the sound was finished; send the request again.")
@@ -91,7 +94,10 @@ class Scheduler:
 
         Raises:
             QueueFull: too many are waiting.
+            Interrupted: the host is going down.
         """
+        if self._stopped:
+            raise Interrupted("the server is shutting down; send the request again when it is back.")
         job = self.queue.add(task, request, call, parent, delivery)
         self._changed(job)
         self._wake.set()
@@ -245,7 +251,7 @@ class Scheduler:
         with contextlib.suppress(Interrupted):
             try:
                 await self.start()
-            except UnisonError:
+            except Exception:  # Whatever it is, as the system may be out of processes or memory.
                 log.exception("the worker does not come back; the next job tries again")
 
     def _enter(self, job: Job, state: State) -> None:

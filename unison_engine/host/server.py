@@ -168,7 +168,6 @@ class Server:
         """Fail what is unfinished, tell its owners, and let everything go."""
         for task in self._tasks:
             task.cancel()
-        self._scheduler.stop()
         await self._close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -236,6 +235,7 @@ class Server:
             loop.call_soon_threadsafe(later)
 
     async def _close(self) -> None:
+        self._scheduler.stop()
         if self._log_events:
             logging.getLogger("unison_engine").removeHandler(self._log_events)
         self._agenda.clear()

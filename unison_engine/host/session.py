@@ -75,6 +75,10 @@ def _version(host: Host, call: Call, asked: Nothing) -> list[Message]:
 
 
 def _status(host: Host, call: Call, asked: Nothing) -> list[Message]:
+    return host.chores.start(call, lambda: _told_status(host, call))  # It counts the takes, which are on disk.
+
+
+def _told_status(host: Host, call: Call) -> list[Message]:
     scheduler, device, plugins = host.scheduler, host.deck.device, host.registry.plugins
     host.peak_load = max(host.peak_load, device.load)
     bad = sum(1 for plugin in plugins if plugin.state != "ok")

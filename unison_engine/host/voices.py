@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -40,6 +41,7 @@ class VoiceBook:
         self._file = folder / FILE_NAME
         self._stamp: tuple[int, int] | None = None
         self._voices: dict[str, StoredVoice] = {}
+        self._turn = threading.Lock()  # Whoever changes the file has read what it changes.
 
     def all(self) -> dict[str, StoredVoice]:
         """All voices by their names.
@@ -77,7 +79,8 @@ class VoiceBook:
         Raises:
             LibraryFailed: the file cannot be written; what was in it stays.
         """
-        self._write({**self.all(), voice.name: voice})
+        with self._turn:
+            self._write({**self.all(), voice.name: voice})
 
     def remove(self, name: str) -> None:
         """Forget a voice.
@@ -85,19 +88,21 @@ class VoiceBook:
         Raises:
             UnknownAsset: there is none of this name.
         """
-        self.get(name)
-        self._write({other: voice for other, voice in self.all().items() if other != name})
+        with self._turn:
+            self.get(name)
+            self._write({other: voice for other, voice in self.all().items() if other != name})
 
     def rename_reference(self, was: str, now: str) -> None:
         """A take has another name: voices that are heard in it say so."""
-        voices = self.all()
-        if any(voice.reference == was for voice in voices.values()):
-            self._write(
-                {
-                    name: voice.model_copy(update={"reference": now}) if voice.reference == was else voice
-                    for name, voice in voices.items()
-                }
-            )
+        with self._turn:
+            voices = self.all()
+            if any(voice.reference == was for voice in voices.values()):
+                self._write(
+                    {
+                        name: voice.model_copy(update={"reference": now}) if voice.reference == was else voice
+                        for name, voice in voices.items()
+                    }
+                )
 
     def _write(self, voices: dict[str, StoredVoice]) -> None:
         part = self._file.with_name(f".{FILE_NAME}.{secrets.token_hex(3)}.part")

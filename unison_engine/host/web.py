@@ -43,7 +43,7 @@ class Web:
             application.router.add_post(path, self._checked(handler))
         application.router.add_get("/{path:.*}", self._get)
         application.on_shutdown.append(self._hang_up)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, keepalive_timeout=30.0)
 
     async def open(self) -> None:
         """Be ready for connections."""

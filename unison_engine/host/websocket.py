@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from unison_engine.errors import BadArguments, NotAllowed, UnknownAddress
 from unison_engine.host.clients import ClientBook
+from unison_engine.host.connection import ADMISSION_SECONDS, MAX_UNREAD_BYTES
 from unison_engine.host.namespace import Namespace
 from unison_engine.host.osc import MAX_PACKET_BYTES, shorten
 from unison_engine.host.router import Router
 
-MAX_UNREAD_FRAMES = 1000
 HEARTBEAT_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class WebSocketPeer:
         self._namespace = namespace
         self._request = request
         self._ended = False
-        self._unsent: asyncio.Queue[bytes | str | None] = asyncio.Queue(MAX_UNREAD_FRAMES)
+        self._unsent: asyncio.Queue[bytes | str | None] = asyncio.Queue()
+        self._unread = 0
 
     def __str__(self) -> str:
         """For the log."""
@@ -61,6 +62,7 @@ class WebSocketPeer:
         socket = web.WebSocketResponse(max_msg_size=MAX_PACKET_BYTES, heartbeat=HEARTBEAT_SECONDS, compress=False)
         await socket.prepare(self._request)
         sender = asyncio.create_task(self._send_all(socket))
+        deadline = asyncio.get_running_loop().call_later(ADMISSION_SECONDS, self._expire)
         try:
             async for frame in socket:
                 if frame.type is WSMsgType.BINARY:
@@ -68,6 +70,7 @@ class WebSocketPeer:
                 elif frame.type is WSMsgType.TEXT:
                     self._obey(frame.data)
         finally:
+            deadline.cancel()
             self._router.forget(self)
             self.close()
             self._ended = True
@@ -108,20 +111,27 @@ class WebSocketPeer:
         else:
             self._router.refuse(UnknownAddress(f"{shorten(asked.data, 100)!r} has no value to listen to."), self)
 
+    def _expire(self) -> None:
+        if not self.admitted:
+            self.close()
+
     def _put(self, frame: bytes | str | None) -> None:
         if self._ended:
             return
-        try:
+        # Counted in bytes: a long list is put here at once, in many small frames, before the first can be sent.
+        self._unread += len(frame or "")
+        if self._unread <= MAX_UNREAD_BYTES:
             self._unsent.put_nowait(frame)
-        except asyncio.QueueFull:
-            log.warning("a client left %d frames unread; its WebSocket is closed", MAX_UNREAD_FRAMES)
-            if self._request.transport:
-                self._request.transport.abort()
+            return
+        log.warning("a client left %d bytes unread; its WebSocket is closed", MAX_UNREAD_BYTES)
+        if self._request.transport:
+            self._request.transport.abort()
 
     async def _send_all(self, socket: web.WebSocketResponse) -> None:
         try:
             while (frame := await self._unsent.get()) is not None:
                 await (socket.send_str(frame) if isinstance(frame, str) else socket.send_bytes(frame))
+                self._unread -= len(frame)
             await socket.close()
         except ConnectionError:
             log.debug("a WebSocket was closed from the other side")
