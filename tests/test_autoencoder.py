@@ -109,6 +109,15 @@ def test_a_run_that_was_cut_short_goes_on_to_the_bit(bank: ClipBank, tmp_path: P
         assert torch.equal(second.model.state_dict()[name], value), name
 
 
+def test_a_run_that_is_over_changes_nothing(bank: ClipBank, tmp_path: Path) -> None:
+    first = AutoencoderTrainer(small(), bank, recipe(), tmp_path)
+    first.run()
+    again = AutoencoderTrainer(Autoencoder(SMALL), bank, recipe(), tmp_path)
+    again.run()
+    for name, value in weights(first.model).items():
+        assert torch.equal(again.model.state_dict()[name], value), name
+
+
 def test_the_decoder_learns_against_an_adversary_and_latents_stay(bank: ClipBank, tmp_path: Path) -> None:
     model = small()
     before = weights(model)

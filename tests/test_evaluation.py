@@ -212,8 +212,8 @@ def test_the_report_and_the_page_are_whole(corpus: Path, tmp_path: Path) -> None
     html = page.write(report).read_text()
     results = json.loads((tmp_path / "results.json").read_text())
     assert (
-        results["guidance"] == 2.0
-        and results["steps"] == IDENTITY.sampling.steps
+        results["tasks"]["scene_edit"]["sampling"]["guidance"] == 2.0
+        and results["tasks"]["scene_edit"]["sampling"]["steps"] == IDENTITY.sampling.steps
         and results["requests"] == fingerprint()
     )
     row = results["tasks"]["scene_edit"]["measures"]["kept"]

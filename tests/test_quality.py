@@ -63,6 +63,8 @@ def test_the_bundle_keeps_choice_and_curve(bundle: Path, tmp_path: Path) -> None
     assert opened.manifest.sampling.of("text_to_audio") == good.sampling
     # The task serves requests to denoise as well.
     assert opened.manifest.sampling.of("speech_edit") == slow.sampling
+    with_defaults(opened, {"denoise": [good]}, 30)
+    assert Bundle.open(folder).manifest.sampling.of("speech_edit") == slow.sampling
     told = json.loads((folder / MANIFEST).read_text())["card"]["quality"]
     measured = told["text_to_audio"]
     assert measured["items"] == 30 and [one["name"] for one in measured["curve"]] == ["good", "bad"]

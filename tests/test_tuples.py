@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bank import RATE, make_bank
+from tests.bank import RATE, make_bank, write_clips
 from unison_engine.errors import BadArguments
 from unison_engine.layout import LatentLayout
 from unison_train.config import TrainConfig
@@ -95,5 +95,18 @@ def test_prompts_that_do_not_fit_are_drawn_again(bank: ClipBank) -> None:
         TupleStream(bank, LAYOUT, config, silent=True, fits=lambda prompt: len(prompt) < longest).batch(0)[1].prompts
     )
     assert max(map(len, short)) < longest <= max(map(len, free))
-    with pytest.raises(BadArguments, match="no room for 50 prompts"):
+    with pytest.raises(BadArguments, match="of 50 prompts drawn"):
         TupleStream(bank, LAYOUT, config, silent=True, fits=lambda prompt: False).batch(0)
+
+
+def test_lines_that_cannot_be_pronounced_are_drawn_again(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path)
+    foreign = clips[0].model_copy(update={"transcript": "你好"})
+    bank = ClipBank(tmp_path, [foreign, *clips[1:]], RATE, torch.device("cpu"))
+    config = TrainConfig.load("nano").model_copy(update={"tasks": {"tts": 1.0}})
+    told = "".join(TupleStream(bank, LAYOUT, config, silent=True).batch(0)[1].prompts)
+    assert "here" in told and "你好" not in told
+    alone = ClipBank(tmp_path, [foreign], RATE, torch.device("cpu"))
+    with pytest.raises(BadArguments, match="letters of English"):
+        TupleStream(alone, LAYOUT, config, silent=True).batch(0)
+    assert TupleStream(alone, LAYOUT, config, silent=False).batch(0)[1].prompts

@@ -26,6 +26,7 @@ whole() { # NAME: the pieces as they were cut
 
 pack() {
     kit=$1 corpus=$2 start=$3 recipe=$4 here=$(cd "$(dirname "$0")/.." && pwd)
+    rm -rf "$kit/new" "$kit"/kit.*
     mkdir -p "$kit/new/site"
     (cd "$here" && git archive HEAD unison_engine ':!unison_engine/bundles' train/unison_train) \
         | tar -x -C "$kit/new/site" --transform 's|^train/||'
@@ -47,6 +48,7 @@ leg() {
     kit=$1 out=$2 minutes=${3:-8} python=${PYTHON:-python3}
     mkdir -p "$out"
     if [ ! -d "$kit/here" ]; then
+        rm -rf "$kit/unpacked"
         mkdir "$kit/unpacked"
         whole "$kit/kit" | tar -xz -C "$kit/unpacked"
         mv "$kit/unpacked" "$kit/here"
@@ -61,6 +63,7 @@ from safetensors.torch import load_file, save_file
 save_file({n: t.half() if t.ndim > 1 else t for n, t in load_file(sys.argv[1]).items()}, sys.argv[2])
 END
     cp "$kit/run/config.json" "$kit/run/log.jsonl" "$out"
+    rm -f "$out"/checkpoint.*
     tar -C "$out" -c model.safetensors config.json log.jsonl | pieces "$out/checkpoint" 15m
     rm "$out/model.safetensors" "$out/config.json" "$out/log.jsonl"
     ls -sh "$out"

@@ -26,7 +26,7 @@ from unison_engine.runtime.sampler import Sampling, Solver
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_export.int8 import relative_error
 from unison_export.time_grid import fitted_times
-from unison_train.evaluation.items import Task
+from unison_train.evaluation.items import TASKS, Task, served
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import MEASURES
 from unison_train.evaluation.run import Section, evaluate
@@ -155,13 +155,13 @@ def choose(points: Sequence[Point]) -> Point:
 
 def with_defaults(bundle: Bundle, curves: dict[Task, list[Point]], items: int) -> Manifest:
     """Give a bundle the chosen sampler of every task, and the curves that justify it, in its manifest."""
-    chosen: dict[str, Point] = {}
-    for task, points in curves.items():
-        # Who serves a request to denoise is `speech_edit`: what is good enough for both.
-        served = "speech_edit" if task == "denoise" else task
-        one = choose(points)
-        chosen[served] = max(chosen.get(served, one), one, key=lambda point: point.branches)
-    tasks = bundle.manifest.sampling.tasks | {task: point.sampling for task, point in chosen.items()}
+    tasks = dict(bundle.manifest.sampling.tasks)
+    for name in {served(task) for task in curves}:
+        # Several may be served by one task of the engine, which needs what is good enough for all of them.
+        judged = [task for task in TASKS if served(task) == name]
+        found = [choose(curves[task]).sampling for task in judged if task in curves]
+        known = [tasks[name]] if name in tasks and len(found) < len(judged) else []
+        tasks[name] = max([*found, *known], key=Sampling.branches)
     told = {
         task: [dataclasses.asdict(point) | {"sampling": point.sampling.model_dump(mode="json")} for point in points]
         for task, points in curves.items()
@@ -223,7 +223,7 @@ def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int,
     stage = Stage(corpus, synthesizer.layout)
     curves: dict[Task, list[Point]] = {}
     for task in tasks:
-        usual = bundle.manifest.sampling.of(task)
+        usual = bundle.manifest.sampling.of(served(task))
         curves[task] = list(curve(synthesizer, stage, panel, task, items, usual))
         print(table(task, curves[task]), flush=True)
     if 0 < items < ENOUGH:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from unison_engine.errors import BadArguments
+from unison_engine.errors import BadArguments, TooLarge
 from unison_engine.layout import LatentLayout
+from unison_engine.runtime.text import phones
 from unison_train.config import TrainConfig
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import Composer, Recipe
@@ -44,6 +45,7 @@ class TupleStream:
         self._bank = bank
         self._layout = layout
         self._fits = fits
+        self._silent = silent
         self._config = config
         self.rng = np.random.default_rng(config.run.seed)
 
@@ -78,12 +80,20 @@ class TupleStream:
     def _fitting(self, draw: Callable[[], Recipe]) -> Recipe:
         for _ in range(_DRAWS):
             recipe = draw()
-            if self._fits(recipe.prompt):
+            if self._fits(recipe.prompt) and (not self._silent or self._can_be_said(recipe)):
                 return recipe
         raise BadArguments(
-            f"the language model has no room for {_DRAWS} prompts drawn one after another, such as {recipe.prompt!r}; "
-            "shorten the captions and transcripts, or leave out the tasks that join them."
+            f"of {_DRAWS} prompts drawn one after another, none has room in the language model and words that can be "
+            f"pronounced; the last was {recipe.prompt!r}. Shorten the captions and transcripts, write them in the "
+            "letters of English, or leave out the tasks that join them."
         )
+
+    def _can_be_said(self, recipe: Recipe) -> bool:
+        try:
+            phones(recipe.lines, self._layout.frame_rate)
+        except (BadArguments, TooLarge):
+            return False
+        return True
 
     def _frames(self, recipe: Recipe) -> int:
         return self._layout.grid(recipe.samples)[1]

@@ -73,6 +73,7 @@ class AutoencoderTrainer:
         self.rng = np.random.default_rng(recipe.seed)
         self.generator = torch.Generator(self.device).manual_seed(recipe.seed)
         self.done = 0
+        self.standardised_at = -1
         self.seconds = 0.0
         self._sounds = [index for index, clip in enumerate(bank.clips) if clip.kind == "sound"]
         self._speech = [index for index, clip in enumerate(bank.clips) if clip.kind == "speech"]
@@ -99,8 +100,10 @@ class AutoencoderTrainer:
                     log.flush()
                     self.save()
                     saved = time.monotonic()
-        if not self.recipe.freeze_encoder:
+        # Only once: another draw of clips would move the latents from under a network that knows them.
+        if not self.recipe.freeze_encoder and self.standardised_at != self.done:
             self.standardise()
+            self.standardised_at = self.done
         self.save()
 
     def step(self, wave: Tensor) -> dict[str, float]:
@@ -179,6 +182,7 @@ class AutoencoderTrainer:
             "rng": json.dumps(self.rng.bit_generator.state),
             "generator": self.generator.get_state(),
             "done": self.done,
+            "standardised_at": self.standardised_at,
             "seconds": self.seconds,
         }
         if self.adversary is not None:
@@ -192,6 +196,7 @@ class AutoencoderTrainer:
         self.rng.bit_generator.state = json.loads(state["rng"])
         self.generator.set_state(state["generator"].cpu())
         self.done, self.seconds = state["done"], state["seconds"]
+        self.standardised_at = state.get("standardised_at", -1)
         if self.adversary is not None:
             self.adversary.load_state_dict(state["adversary"])
             self.judge_optimiser.load_state_dict(state["judge"])

@@ -16,7 +16,7 @@ from unison_train.corpus.foley.catalogue import CATALOGUE
 from unison_train.corpus.foley.dsp import RATE
 from unison_train.corpus.instruments.catalogue import INSTRUMENTS
 from unison_train.corpus.instruments.render import render
-from unison_train.corpus.manifest import Clip, write_manifest
+from unison_train.corpus.manifest import Clip, Split, write_manifest
 
 SONIC_PI_SHA256 = "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d"
 FLUID_SHA256 = "6f531493ac4e4d9772fd96b2488ea1790af81c196135fbdd25997da0781fc60e"
@@ -77,7 +77,7 @@ def _procedural(out: Path) -> Iterator[Clip]:
             yield Clip(
                 path=str(path),
                 seconds=soundfile.info(out / path).duration,
-                split="train" if variant < VARIANTS else "test",
+                split=_split(variant, VARIANTS),
                 licence="Apache-2.0",
                 source="procedural",
                 captions=sound.captions,
@@ -117,12 +117,17 @@ def _played(out: Path, cache: Path) -> Iterator[Clip]:
             yield Clip(
                 path=str(path),
                 seconds=soundfile.info(out / path).duration,
-                split="train" if variant < INSTRUMENT_VARIANTS else "test",
+                split=_split(variant, INSTRUMENT_VARIANTS),
                 licence="MIT",
                 source="fluid-soundfont-gm",
                 captions=instrument.phrase(variant).captions,
                 label=instrument.label,
             )
+
+
+def _split(variant: int, trained: int) -> Split:
+    """Every other variant behind those that are trained on is for validation."""
+    return "train" if variant < trained else "valid" if variant % 2 else "test"
 
 
 def _write(path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:

@@ -28,6 +28,12 @@ TASKS: tuple[Task, ...] = get_args(Task)
 """The seven tasks, with `denoise`, which is a `speech_edit` of its own kind, beside them."""
 FILE = Path(__file__).parent / "items.jsonl"
 
+
+def served(task: Task) -> str:
+    """The task of the engine that serves such requests: to denoise is an edit of speech."""
+    return "speech_edit" if task == "denoise" else task
+
+
 Part = Literal["kept", "old", "new"]
 
 

@@ -119,7 +119,9 @@ def _timeline(scene: Scene, wave: Wave, panel: Panel) -> Scores:
 
 def _scene_edit(scene: Scene, wave: Wave, panel: Panel) -> Scores:
     tags = panel.tags(_heard(wave, scene))
-    scores = _distances(scene, wave)
+    # Nothing tells when a sound that takes no other's place is to begin: at another time than here it is as right.
+    timed = bool(scene.item.sounds("old")) or not scene.item.sounds("new")
+    scores = _distances(scene, wave) if timed else {}
     for stem in scene.item.sounds("new"):
         scores["added"] = Score(_is_heard(stem, tags))
     for stem in scene.item.sounds("old"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unison_engine.engine import BundleIdentity
-from unison_train.evaluation.items import Task, fingerprint
+from unison_train.evaluation.items import Task, fingerprint, served
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import FLOORS, MEASURES, Measure
 from unison_train.evaluation.metrics import Estimate
@@ -23,7 +23,7 @@ class Report:
 
     Args:
         bundle: what was judged.
-        steps, guidance: of the sampler.
+        steps, guidance: of the sampler, where they are not the bundle's own.
         panel: who judged.
     """
 
@@ -32,18 +32,19 @@ class Report:
             "bundle": bundle.name,
             "hash": bundle.hash,
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "steps": bundle.sampling.steps if steps is None else steps,
-            "guidance": bundle.sampling.guidance if guidance is None else guidance,
             "requests": fingerprint(),
             "tagger": panel.tagger,
         }
+        self._bundle, self._steps, self._guidance = bundle, steps, guidance
         self.tables: dict[Task, dict[str, dict[str, Estimate]]] = {}
         self.tasks: dict[str, Any] = {}
 
     def add(self, section: Section) -> None:
         """Add a task."""
         self.tables[section.task] = table = section.table()
+        sampling = self._bundle.sampling.of(served(section.task), self._steps, self._guidance)
         self.tasks[section.task] = {
+            "sampling": sampling.model_dump(mode="json", exclude={"tasks"}),
             "floor": FLOORS[section.task],
             "measures": {
                 name: {**vars(MEASURES[name]), **{one: _row(found) for one, found in row.items()}}
@@ -72,8 +73,9 @@ class Report:
         """A table for each task; every value with the 95 % confidence interval of its clips."""
         lines = [f"# {self.head['bundle']}, evaluated on {self.head['date']}", "", self.conditions(), ""]
         for task, table in self.tables.items():
-            requests = len(self.tasks[task]["requests"])
-            lines += [f"## {task}", "", f"{requests} requests. Floor: {FLOORS[task]}.", ""]
+            requests, sampling = len(self.tasks[task]["requests"]), self.tasks[task]["sampling"]
+            sampler = f"{sampling['steps']} steps of {sampling['solver']}, guidance {sampling['guidance']:g}"
+            lines += [f"## {task}", "", f"{requests} requests, {sampler}. Floor: {FLOORS[task]}.", ""]
             lines += [f"| measure | {' | '.join(HEADINGS[one] for one in CONTENDERS)} |"]
             lines += ["| --- " * (1 + len(CONTENDERS)) + "|"]
             for name, row in table.items():
@@ -83,10 +85,10 @@ class Report:
         return "\n".join(lines)
 
     def conditions(self) -> str:
-        """Sampler, bundle and requests in a sentence."""
+        """Bundle, requests and tagger in a few sentences."""
         head = self.head
         return (
-            f"{head['steps']} steps, guidance {head['guidance']:g}; bundle `{head['hash'][:12]}`, "
+            f"Bundle `{head['hash'][:12]}`, "
             f"requests `{head['requests'][:12]}`. In brackets: 95 % confidence intervals over requests. Sounds are "
             f"recognised by the project's own tagger, which names {head['tagger']['accuracy']:.0%} of the sounds "
             "held out from it rightly."

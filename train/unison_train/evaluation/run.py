@@ -14,7 +14,7 @@ from unison_engine.audio import TARGET_RMS, Wave, crop_reference
 from unison_engine.conditioning import Mask
 from unison_engine.engine import Synthesizer
 from unison_engine.runtime.sampler import Sampling
-from unison_train.evaluation.items import Task, read_items
+from unison_train.evaluation.items import Task, read_items, served
 from unison_train.evaluation.judges.panel import RATE, Panel
 from unison_train.evaluation.measures import MEASURES, Scores, judge
 from unison_train.evaluation.metrics import Estimate, Score, distance, estimate
@@ -92,9 +92,7 @@ def evaluate(
         UnknownAsset: a reading, a wheel or the tagger's weights are missing.
     """
     scenes = [stage.scene(item) for item in read_items(task, items)]
-    # Who serves a request to denoise is `speech_edit`.
-    served = "speech_edit" if task == "denoise" else task
-    sampling = synthesizer.bundle.sampling.of(served, steps, guidance)
+    sampling = synthesizer.bundle.sampling.of(served(task), steps, guidance)
     made = [_made(synthesizer, scene, sampling) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)]
     judged = []
     for index, scene in enumerate(tqdm(scenes, desc=f"{task}: judging", disable=None)):
