@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.bank import RATE, make_bank, write_clips
+from unison_engine import prompts
 from unison_engine.errors import BadArguments
 from unison_engine.layout import LatentLayout
 from unison_train.config import TrainConfig
@@ -110,3 +111,15 @@ def test_lines_that_cannot_be_pronounced_are_drawn_again(tmp_path: Path) -> None
     with pytest.raises(BadArguments, match="letters of English"):
         TupleStream(alone, LAYOUT, config, silent=True).batch(0)
     assert TupleStream(alone, LAYOUT, config, silent=False).batch(0)[1].prompts
+
+
+def test_however_few_prompts_every_caption_is_trained(bank: ClipBank) -> None:
+    config = TrainConfig.load("nano")
+    config = config.model_copy(update={"data": config.data.model_copy(update={"prompts_per_task": 1})})
+
+    def drawn(task: str) -> set[str]:
+        stream = TupleStream(bank, LAYOUT, config.model_copy(update={"tasks": {task: 1.0}}), silent=True)
+        return {prompt for _ in range(4) for prompt in stream.batch(config.run.steps - 1)[1].prompts}
+
+    assert drawn("t2a_single") == {prompts.audio(caption) for caption in bank.captions}
+    assert len(drawn("edit_add")) == 1

@@ -99,6 +99,8 @@ class TupleStream:
         return self._layout.grid(recipe.samples)[1]
 
     def _draw(self, task: str) -> Recipe:
+        if task == "t2a_single":  # Its prompts are the captions: there are no more of them, and none must be missed.
+            return self._composer.draw(task, self.rng, self.rng)
         prompt = int(self.rng.integers(self._config.data.prompts_per_task))
         words = np.random.default_rng([zlib.crc32(task.encode()), prompt])
         return self._composer.draw(task, words, self.rng)
