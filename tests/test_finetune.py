@@ -203,13 +203,13 @@ class OtherStates(DrawnStates):
 
 def test_a_dropped_prompt_is_masked_out_and_not_emptied(corpus: Path, tmp_path: Path) -> None:
     run = trainer(corpus_bank(corpus), tmp_path, recipe(steps=2, lora_rank=1))
-    batch = run.stream.batch(0)[1]
+    *_, (_, batch) = (run.stream.batch(0) for _ in range(3))  # One whose prompts tell enough.
 
     def loss(states: DrawnStates, dropout: float) -> float:
         run.objective.states = cast(StateCache, states)
         return float(run.objective.training(batch, dropout, torch.Generator().manual_seed(1)).detach())
 
-    assert loss(DrawnStates(), 0.0) != pytest.approx(loss(OtherStates(), 0.0), rel=1e-5)
+    assert loss(DrawnStates(), 0.0) != pytest.approx(loss(OtherStates(), 0.0), rel=1e-4)
     assert loss(DrawnStates(), 1.0) == pytest.approx(loss(OtherStates(), 1.0), rel=1e-5)
     # As the sampler does it: no token of the text counts, its states stay.
     silenced = dataclasses.replace(text := DrawnStates().batch(batch.prompts, batch.lines, CPU), mask=0 * text.mask)
