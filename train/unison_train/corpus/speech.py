@@ -19,9 +19,10 @@ from rich.progress import Progress
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_engine.pronunciation import Lexicon, words
+from unison_train.corpus.kokoro import Kokoro
 from unison_train.corpus.manifest import Clip, Split, read_manifest, row
 from unison_train.corpus.sentences import sentences
-from unison_train.corpus.teachers import RATE, Kokoro, Piper, Teacher
+from unison_train.corpus.teachers import RATE, Piper, Teacher
 
 SEED = 2026
 HELD_OUT = 60

