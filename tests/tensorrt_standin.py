@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from unison_engine.errors import BackendFailed
 from unison_engine.runtime.cuda import Cuda
 from unison_engine.runtime.engines import EngineRecord
 from unison_engine.runtime.session import Session
@@ -30,8 +31,11 @@ class Device:
         self.memory: dict[int, NDArray[np.uint8]] = {}
         self.allocated = 0
         self.waiting: list[Any] = []
+        self.full = False
 
     def allocate(self, size: int) -> int:
+        if self.full:
+            raise BackendFailed("cudaMalloc of CUDA failed: out of memory")
         self.allocated += 1
         address = 4096 * self.allocated
         self.memory[address] = np.zeros(size, np.uint8)

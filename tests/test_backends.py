@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import platformdirs
 import pytest
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from unison_engine.bundle import Bundle, Narrow
 from unison_engine.errors import BackendFailed, BadArguments, ModelMissing
 from unison_engine.hooks import hookimpl
 from unison_engine.registry import load_registry
+from unison_engine.runtime import session
 from unison_engine.runtime.backend import Backend, Runner
 from unison_engine.runtime.backends import OnnxRuntime, OpenVino
 from unison_engine.runtime.choice import GraphLoader, example_inputs
@@ -111,6 +113,41 @@ def test_a_failing_backend_is_told_and_the_next_takes_over(
     np.testing.assert_array_equal(graph(**inputs), expected)
     assert graph.backend == "good" and f"bad cannot {fails_to} fusion" in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("fails_to", ["load", "run"])
+def test_one_that_failed_once_is_tried_again(nano: Bundle, cache: Path, fails_to: str) -> None:
+    slow, fast = Spy("slow", runs=8), Spy("fast", fails_to=fails_to)
+    assert loader(nano, slow, fast).load("fusion").backend == "slow"
+    (times,) = json.loads(cache.read_text()).values()
+    assert times["fusion"].keys() == {"slow"}
+    fast.fails_to = ""
+    assert loader(nano, slow, fast).load("fusion").backend == "fast"
+    assert slow.loaded == ["fusion", "fusion"]  # To be timed and to be used; its time is known the second time.
+
+
+def test_a_damaged_variant_is_not_timed(nano: Bundle, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(nano.folder, tmp_path / "copy"))
+    variant = folder / "step.int8.onnx"
+    variant.write_bytes(variant.read_bytes()[:1000])
+    narrow = Spy("narrow", precision="int8")
+    assert loader(Bundle.open(folder), Spy("plain", runs=8), narrow).load("step").backend == "plain"
+    assert narrow.loaded == []
+
+
+def test_cuda_is_used_only_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setattr(
+        session.onnxruntime,
+        "InferenceSession",
+        lambda *_, providers: SimpleNamespace(get_providers=lambda: providers[1:]),
+    )
+    session.providers.cache_clear()
+    assert session.providers() == ["CPUExecutionProvider"]
+    assert OnnxRuntime().describe().endswith("on CPU")
+    session.providers.cache_clear()
 
 
 def test_a_backend_asked_for_by_name_is_not_replaced(nano: Bundle) -> None:

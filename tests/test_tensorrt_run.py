@@ -12,14 +12,16 @@ import pytest
 from tests.tensorrt_standin import Device, StandInEngine, stand_in
 from unison_engine import conditioning
 from unison_engine.bundle import Bundle
+from unison_engine.conditioning import Line
 from unison_engine.errors import BackendFailed
 from unison_engine.registry import load_registry
 from unison_engine.runtime.choice import example_inputs
-from unison_engine.runtime.cuda import Cuda
+from unison_engine.runtime.cuda import Buffer, Cuda
 from unison_engine.runtime.engines import NOT_COMPILED, RECORD_FORMAT, EngineRecord
 from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.runtime.tensorrt import EngineRunner, TensorRt
+from unison_engine.runtime.text import phones
 from unison_export.int8 import relative_error
 from unison_export.tensorrt.engines import build_engines
 from unison_export.tensorrt.profiles import shape_profiles
@@ -125,6 +127,35 @@ def test_kernels_are_kept_for_the_next_time(opened: Bundle, cache: Path) -> None
     run(**example_inputs(opened, "fusion", 1.0))
     assert [file.read_bytes() for file in (cache / "tensorrt-rtx").iterdir()] == [b"kernels"]
     assert runner(opened, "fusion")[1].kernels == [b"kernels"]
+
+
+def test_kernels_that_cannot_be_kept_cost_no_sound(
+    opened: Bundle, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, _ = runner(opened, "fusion")
+    cache.write_text("a file where the folder should be")
+    inputs = example_inputs(opened, "fusion", 1.0)
+    np.testing.assert_array_equal(run(**inputs), Session(opened.graph("fusion"), 1)(**inputs))
+    assert "cannot be kept" in caplog.text
+
+
+def test_a_buffer_that_found_no_room_hands_out_nothing_that_was_freed() -> None:
+    device = Device()
+    buffer = Buffer(device)  # type: ignore[arg-type]
+    buffer.hold(np.zeros(10))
+    device.full = True
+    with pytest.raises(BackendFailed, match="out of memory"):
+        buffer.hold(np.zeros(20))
+    device.full = False
+    assert buffer.hold(np.zeros(5)) in device.memory
+
+
+@pytest.mark.parametrize("spoken", [(), (Line("hello there", 0.1, 0.9),)])
+def test_engines_take_what_is_said_and_silence(spoken: tuple[Line, ...]) -> None:
+    nano = Bundle.open("nano")
+    said = phones(spoken, nano.layout.frame_rate)
+    (profile,) = shape_profiles(nano, nano.manifest.graphs["fusion"], BUCKETS)
+    assert profile["phones"].smallest[1] <= len(said.ids) <= profile["phones"].largest[1]
 
 
 @pytest.mark.skipif(not NO_GPU, reason="there is a graphics processor here")

@@ -66,7 +66,7 @@ def test_data_is_made_once(recipe: WeightRecipe, tmp_path: Path) -> None:
     stamp = made.stat().st_mtime_ns
     assert materialise(recipe, "text.data", tmp_path) == made
     assert made.stat().st_mtime_ns == stamp
-    assert not list(made.parent.glob("*.partial"))
+    assert list(made.parent.iterdir()) == [made]
 
 
 def test_another_file_than_the_recipes_is_refused(recipe: WeightRecipe, tmp_path: Path) -> None:
@@ -75,6 +75,12 @@ def test_another_file_than_the_recipes_is_refused(recipe: WeightRecipe, tmp_path
     with pytest.raises(ModelMissing, match="bundle is damaged"):
         materialise(recipe.model_copy(update={"sha256": "0" * 64}), "text.data", tmp_path)
     assert not list(tmp_path.glob("*/text.data*"))
+
+
+def test_a_folder_that_takes_no_data_is_named(recipe: WeightRecipe, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(ModelMissing, match="make room there"):
+        materialise(recipe, "text.data", tmp_path / "cache")
 
 
 def test_a_package_that_cannot_be_had_is_named(

@@ -21,6 +21,7 @@ from unison_engine.machine import physical_cores, processor, resident_memory, ve
 from unison_engine.registry import load_registry
 from unison_engine.runtime.backend import Backend
 from unison_engine.runtime.choice import example_inputs
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
 
 PROMPT = "heavy rain"
@@ -124,10 +125,10 @@ def bench(
                 labels[name] = str(error)
     if not working:
         raise BackendFailed(" ".join(labels.values()) or f"there is no backend {backend!r}; see `unison doctor`.")
-    sampling = opened.manifest.sampling
+    sampling = opened.manifest.sampling.of("text_to_audio")
     parts = {
         title: _part(opened, working, graph, inputs, count, runs)
-        for title, graph, inputs in part_inputs(opened, seconds)
+        for title, graph, inputs in part_inputs(opened, seconds, sampling.steps)
     }
     complete = [name for name in working if all(name in found for found in parts.values())]
     return Report(
@@ -142,13 +143,12 @@ def bench(
         guidance=sampling.guidance,
         backends=labels,
         parts=parts,
-        whole={name: _whole(opened, name, count, seconds) for name in complete},
+        whole={name: _whole(opened, name, count, seconds, sampling) for name in complete},
     )
 
 
-def part_inputs(bundle: Bundle, seconds: float) -> Iterator[tuple[str, str, dict[str, NDArray[Any]]]]:
-    """Title, graph and inputs of every part, as one sound with default settings runs them."""
-    steps = bundle.manifest.sampling.steps
+def part_inputs(bundle: Bundle, seconds: float, steps: int) -> Iterator[tuple[str, str, dict[str, NDArray[Any]]]]:
+    """Title, graph and inputs of every part, as one sound of so many steps runs them."""
     yield "text encoder, 64 tokens", "text_encoder", example_inputs(bundle, "text_encoder", seconds, n=64)
     yield "fusion", "fusion", example_inputs(bundle, "fusion", seconds)
     yield f"modulation, {steps} times", "modulation", example_inputs(bundle, "modulation", seconds, n=steps)
@@ -187,14 +187,15 @@ def _part(
     return {name: Part(milliseconds=1000 * statistics.median(taken[name]), megabytes=grown[name]) for name in runners}
 
 
-def _whole(bundle: Bundle, backend: str, threads: int, seconds: float) -> Whole:
+def _whole(bundle: Bundle, backend: str, threads: int, seconds: float, sampling: Sampling) -> Whole:
+    wanted = conditioning.text_to_audio(PROMPT, seconds)
     marks = [time.perf_counter()]
     synthesizer = Synthesizer.open(bundle.folder, threads, backend)
     for seed in range(2):
         marks.append(time.perf_counter())
-        synthesizer.run(conditioning.text_to_audio(PROMPT, seconds), seed=seed)
+        synthesizer.run(wanted, seed=seed, sampling=sampling)
     marks.append(time.perf_counter())
-    next(synthesizer.stream(conditioning.text_to_audio(PROMPT, seconds), seed=2))
+    next(synthesizer.stream(wanted, seed=2, sampling=sampling))
     marks.append(time.perf_counter())
     opened, first, again, sample = np.diff(marks)
     return Whole(opened=opened, first=first, again=again, sample=sample)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from unison_engine.audio.devices import list_devices
 from unison_engine.errors import BackendFailed, DeviceFailed
-from unison_engine.machine import physical_cores, processor, total_memory, vector_sets
+from unison_engine.machine import multiplies_int8, physical_cores, processor, total_memory, vector_sets
 from unison_engine.registry import Registry
 
 # What a sound of the shipped model takes with all its parts loaded, in bytes, with room for the host.
@@ -35,7 +35,7 @@ def examine(registry: Registry) -> Iterator[str]:
             label = backend.describe()
         except BackendFailed as error:
             yield f"backend    {name}: no, {error}"
-            if backend.automatic:
+            if backend.automatic and backend.precision is None:
                 advice.append(f"a second backend may be faster: {error}")
         else:
             yield f"backend    {name}: {label}"
@@ -45,7 +45,8 @@ def examine(registry: Registry) -> Iterator[str]:
     if physical_cores() < 4:
         advice.append("more cores: a step is matrix products, which share out over all of them")
     if sets and not {"avx512_bf16", "amx_bf16", "bf16"} & set(sets):
-        advice.append("this processor has no bfloat16 instructions, so float32 is the fastest it has")
+        fastest = "float32, and 8 bits where a bundle has them, are" if multiplies_int8() else "float32 is"
+        advice.append(f"this processor has no bfloat16 instructions, so {fastest} the fastest it has")
     if memory is not None and memory < COMFORTABLE_MEMORY:
         advice.append("2 GB of memory, so that nothing is swapped out")
     yield from (f"faster     {one}" for one in advice)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
+_TOPOLOGY = Path("/sys/devices/system/cpu")
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 # What a matrix product gains from, as Linux names it.
 VECTOR_SETS = (
     *("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16"),
@@ -16,10 +19,10 @@ VECTOR_SETS = (
 
 def physical_cores() -> int:
     """Cores this process may use; two hardware threads of a core share its vector unit and count once."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    siblings = Path("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list")
-    shared = 2 if siblings.is_file() and any(mark in siblings.read_text() for mark in ",-") else 1
-    return max(1, available // shared)
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    cores = {_siblings(thread) for thread in os.sched_getaffinity(0)}
+    return max(1, min(len(cores), _quota()))
 
 
 def processor() -> str:
@@ -51,6 +54,18 @@ def resident_memory() -> int | None:
     """Bytes of memory that this process holds now, None where the system does not tell."""
     pages = Path("/proc/self/statm")
     return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.is_file() else None
+
+
+def _siblings(thread: int) -> str:
+    """The hardware threads of a thread's core, as Linux lists them; the thread alone where the system does not tell."""
+    listed = _TOPOLOGY / f"cpu{thread}/topology/thread_siblings_list"
+    return listed.read_text().strip() if listed.is_file() else str(thread)
+
+
+def _quota() -> int:
+    """Processors' worth of time that a container may use (control groups v2), rounded up; all where it has no limit."""
+    quota, _, period = (_QUOTA.read_text() if _QUOTA.is_file() else "max").partition(" ")
+    return os.cpu_count() or 1 if quota.strip() == "max" else math.ceil(int(quota) / int(period))
 
 
 def _cpuinfo(key: str) -> str:

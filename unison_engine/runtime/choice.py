@@ -94,11 +94,12 @@ class GraphLoader:
         if len(working) == 1:
             return working
         key = json.dumps([self._bundle.hash, processor(), self._threads, sorted(self._labels.values())])
-        times = _remembered().get(key, {}).get(graph)
-        if times is None:
-            times = {name: self._time(backend, graph) for name, backend in working.items()}
+        times = _remembered().get(key, {}).get(graph, {})
+        if new := [name for name in working if not math.isfinite(times.get(name, math.inf))]:
+            times |= {name: self._time(working[name], graph) for name in new}
             log.info("%s takes %s", graph, ", ".join(f"{took:.3f} s on {name}" for name, took in times.items()))
-            _remember(key, graph, times)
+            # What failed now may work next time, when its file is whole or there is memory.
+            _remember(key, graph, {name: took for name, took in times.items() if math.isfinite(took)})
         return {name: working[name] for name in sorted(times, key=lambda name: times[name])}
 
     def _time(self, backend: Backend, graph: str) -> float:
@@ -107,7 +108,7 @@ class GraphLoader:
         seconds = min(PROBE_SECONDS, self._bundle.layout.max_seconds)
         usual = example_inputs(self._bundle, graph, seconds)
         try:
-            run = backend.load(self._bundle, graph, self._threads)
+            run = _load_whole(self._bundle, graph, backend, self._threads)
             # Memory is taken, kernels are chosen.
             first = _seconds(run, example_inputs(self._bundle, graph, 0.8 * seconds, s=48, n=24))
             if first > LONG_SECONDS:
@@ -115,7 +116,7 @@ class GraphLoader:
             # Some libraries compile for every size they meet, and most prompts have a length of their own.
             new = _seconds(run, usual)
             known = min(_seconds(run, usual) for _ in range(PROBE_RUNS))
-        except BackendFailed as error:
+        except (BackendFailed, ModelMissing) as error:
             log.warning("%s", error)
             return math.inf
         return new + (runs - 1) * known
@@ -154,14 +155,17 @@ class AnyBackend:
     def _load(self, backends: Mapping[str, Backend], threads: int) -> Iterator[tuple[str, Runner]]:
         for left, (name, backend) in zip(reversed(range(len(backends))), backends.items(), strict=True):
             try:
-                # A damaged weight would load, and sound wrong.
-                file = self._bundle.graph(self._graph, backend.precision).relative_to(self._bundle.folder)
-                self._bundle.verify(file.as_posix())
-                yield name, backend.load(self._bundle, self._graph, threads)
+                yield name, _load_whole(self._bundle, self._graph, backend, threads)
             except (BackendFailed, ModelMissing) as error:
                 if not left:
                     raise
                 log.warning("%s; the next backend takes over", error)
+
+
+def _load_whole(bundle: Bundle, graph: str, backend: Backend, threads: int) -> Runner:
+    """Load a graph whose file is what the bundle says: a damaged weight would load, and sound wrong."""
+    bundle.verify(bundle.graph(graph, backend.precision).relative_to(bundle.folder).as_posix())
+    return backend.load(bundle, graph, threads)
 
 
 def example_inputs(bundle: Bundle, graph: str, seconds: float, **sizes: int) -> dict[str, NDArray[Any]]:

@@ -92,5 +92,7 @@ class Buffer:
         if array.nbytes > self._size:
             if self.address:
                 self._cuda.free(self.address)
+                # Where there is no room, what was freed must not be handed out again.
+                self.address = self._size = 0
             self.address, self._size = self._cuda.allocate(array.nbytes), array.nbytes
         return self.address

@@ -151,16 +151,19 @@ class Synthesizer:
 
         A piece is decoded with as many frames before and behind it as the decoder reaches, so that it is what it would
         be in the whole wave, to the rounding of float32: every sample sees the same frames. A decoder of unlimited
-        reach makes one piece. In 8 bits the scale of activations is that of each window, and pieces differ from the
-        whole as much as either does from float32.
+        reach makes one piece, of the whole latent. In 8 bits the scale of activations is that of each window, and
+        pieces differ from the whole as much as either does from float32.
         """
         reach, hop = self._bundle.manifest.graphs["vae_decoder"].reach, self.layout.hop
         frames = min(latent.shape[2], self.layout.frames(samples))
-        size = latent.shape[2] if reach is None else max(1, round(FIRST_PIECE_SECONDS * self.layout.frame_rate))
+        if reach is None:
+            yield self.vae_decoder(latent=latent)[0, :samples]
+            return
+        size = max(1, round(FIRST_PIECE_SECONDS * self.layout.frame_rate))
         start = 0
         while start < frames:
             end = min(start + size, frames)
-            first, last = max(0, start - (reach or 0)), end + (reach or 0)
+            first, last = max(0, start - reach), end + reach
             wave = self.vae_decoder(latent=latent[:, :, first:last])[0]
             yield wave[(start - first) * hop : min(end * hop, samples) - first * hop]
             start, size = end, 2 * size

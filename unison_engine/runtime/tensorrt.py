@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
+import os
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +20,8 @@ from unison_engine.runtime.cuda import Buffer, Cuda
 from unison_engine.runtime.engines import NOT_COMPILED, EngineRecord, ShapeRange, Target, load_engine
 from unison_engine.runtime.session import Session
 from unison_engine.runtime.tensorrt_library import Library, load_library
+
+log = logging.getLogger(__name__)
 
 
 class TensorRt:
@@ -77,7 +82,10 @@ class EngineRunner:
         self._record, self._cuda = record, cuda
         self._log = library.log()
         # The engine and its context work only as long as the runtime does.
-        self._runtime = library.api.Runtime(self._log)
+        try:
+            self._runtime = library.api.Runtime(self._log)
+        except TypeError:  # The binding's way to say that there was no runtime to be had.
+            raise self._failed("cannot be loaded") from None
         self._engine = self._runtime.deserialize_cuda_engine(data)
         if self._engine is None:
             raise self._failed("cannot be loaded")
@@ -132,8 +140,13 @@ class EngineRunner:
         )
         if (index := next(fitting, None)) is None:
             shapes = {name: list(array.shape) for name, array in given.items()}
+            taken = [
+                {name: f"{list(one.smallest)} to {list(one.largest)}" for name, one in ranges.items()}
+                for ranges in self._record.profiles
+            ]
             raise BackendFailed(
-                f"no profile of the engine of {self._record.graph} holds {shapes}; build it with a --bucket that does."
+                f"no profile of the engine of {self._record.graph} holds {shapes}; there are {taken}. "
+                "If the sound is too long, build the engines with a --bucket that holds it."
             )
         if index != self._profile:
             if not self._context.set_optimization_profile_async(index, self._cuda.stream):
@@ -164,10 +177,13 @@ class _KernelCache:
 
     def keep(self) -> None:
         """Write the kernels known by now."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._file.with_suffix(".partial")
-        unfinished.write_bytes(bytes(self._cache.serialize()))
-        unfinished.replace(self._file)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._file.parent, suffix=".partial", delete=False) as unfinished:
+                unfinished.write(bytes(self._cache.serialize()))
+            os.replace(unfinished.name, self._file)
+        except OSError as error:
+            log.warning("the kernels of %s cannot be kept (%s); they will be compiled again", self._file.stem, error)
 
 
 def _holds(within: ShapeRange, shape: tuple[int, ...]) -> bool:

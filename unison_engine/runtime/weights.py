@@ -114,18 +114,30 @@ def materialise(recipe: WeightRecipe, name: str, cache: Path | None = None) -> P
         raise ModelMissing(
             f"{source_file} is not the file this bundle was made with; reinstall {recipe.package}=={recipe.version}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Beside it and under another name until it is whole; gone with the folder if anything fails.
+        with tempfile.TemporaryDirectory(dir=folder, prefix="partial-", ignore_cleanup_errors=True) as unfinished:
+            partial = Path(unfinished) / name
+            if _write(recipe, source, partial) != recipe.sha256:
+                raise ModelMissing(
+                    f"the weights made from {source_file} do not have the bundle's hash; the bundle is damaged."
+                )
+            os.replace(partial, made)
+    except OSError as error:
+        raise ModelMissing(f"the weights cannot be written to {folder} ({error}); make room there.") from error
+    return made
+
+
+def _write(recipe: WeightRecipe, source: NDArray[np.uint8], path: Path) -> str:
+    """Write the data file of a recipe; returns its SHA-256."""
     digest = hashlib.sha256()
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as partial:
+    with path.open("wb") as file:
         for piece in recipe.pieces:
             for part in convert(source, piece):
                 digest.update(part)
-                partial.write(part)
-    if digest.hexdigest() != recipe.sha256:
-        os.unlink(partial.name)
-        raise ModelMissing(f"the weights made from {source_file} do not have the bundle's hash; the bundle is damaged.")
-    os.replace(partial.name, made)
-    return made
+                file.write(part)
+    return digest.hexdigest()
 
 
 def find_source(recipe: WeightRecipe) -> Path:

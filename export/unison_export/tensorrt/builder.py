@@ -58,9 +58,10 @@ def build_engine(
     """
     trt = library.api
     log = library.log()
-    builder = trt.Builder(log)
-    if builder is None:
-        raise EngineFailed(f"TensorRT cannot start: {log.last()}")
+    try:
+        builder = trt.Builder(log)
+    except TypeError:  # The binding's way to say that there was none to be had, such as without a working driver.
+        raise EngineFailed(f"TensorRT cannot start: {log.last()}") from None
     network = builder.create_network(0)
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx)):

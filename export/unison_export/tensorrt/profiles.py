@@ -14,7 +14,8 @@ from unison_engine.runtime.text import MAX_PHONES, MAX_TOKENS
 Sizes = Mapping[str, tuple[int, int, int]]
 """Smallest, best and largest value of each named size."""
 _FEWEST_FRAMES = 2
-_MOST_TIMES = 256
+# As many as steps can be asked for.
+_MOST_TIMES = 1000
 
 
 def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> list[dict[str, ShapeRange]]:
@@ -41,7 +42,8 @@ def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> li
         "b": (1, 1, 2),
         "g": (1, 2, 2),
         "n": (1, 24, _MOST_TIMES),
-        "p": (2, 64, MAX_PHONES),
+        # A sound in which nothing is said has one phone, the silence.
+        "p": (1, 64, MAX_PHONES),
         "s": (2, 64, tokens),
         "samples": (layout.hop * _FEWEST_FRAMES, longest, longest),
     }
