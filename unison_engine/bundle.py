@@ -14,13 +14,13 @@ from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, Padding
 from unison_engine.runtime.weights import WeightRecipe, materialise
 
-FORMAT_VERSION = 4
-READABLE_FORMATS = (2, 3, 4)
-"""Format 3 added variants, errors and reach of graphs, all of which may be absent."""
+FORMAT_VERSION = 5
+READABLE_FORMATS = (2, 3, 4, 5)
+"""Format 3 added variants, errors and reach of graphs, 4 the opening of prompts, 5 bf16 variants; all may be absent."""
 MANIFEST = "bundle.json"
 DataType = Literal["float32", "int64"]
-Narrow = Literal["int8"]
-"""Precisions in which a bundle can hold a graph beside float32."""
+Narrow = Literal["int8", "bf16"]
+"""Precisions in which a bundle can allow a graph to be computed, beside float32."""
 
 
 class _Strict(BaseModel):
@@ -38,7 +38,7 @@ class Variant(_Strict):
     """A graph in another precision, with the same tensors.
 
     Attributes:
-        file: of the graph.
+        file: of the graph; in bf16 that of the float32 graph, whose products the backend rounds.
         weights: how its large products compute, in words.
         error: largest relative root mean square error of its output over `samples` inputs, against the float32 graph.
         typical: the median of it.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +22,7 @@ from unison_export.bundle import write_bundle
 from unison_export.int8 import TOLERANCE, Quantized
 from unison_export.published import PAPER, write_published
 from unison_export.tensorrt.engines import build_engines
-from unison_export.variants import WORTHWHILE, add_int8
+from unison_export.variants import WORTHWHILE, add_bf16, add_int8
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
 from unison_train.finetune import finetune as tune
@@ -91,6 +93,22 @@ def int8(
             print(f"  {layer.name} alone: {layer.error:.4f}", flush=True)
 
     add_int8(Bundle.open(bundle), out, graph or WORTHWHILE, tolerance, told)
+
+
+@app.command()
+def bf16(
+    bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; that of the bundle to change it in place.")],
+    graph: Annotated[list[str] | None, typer.Option(help="Which; may be repeated.  [default: all]")] = None,
+    tolerance: Annotated[float, typer.Option(help="Largest relative error of a graph's output.")] = TOLERANCE,
+) -> None:
+    """Measure what bf16 costs each graph, and allow it where that is little; wants OpenVINO and a bf16 processor."""
+
+    def told(name: str, errors: Sequence[float]) -> None:
+        verdict = "allowed" if max(errors) <= tolerance else "left in float32"
+        print(f"{name}: error {max(errors):.4f} at most, {statistics.median(errors):.4f} in the median; {verdict}")
+
+    add_bf16(Bundle.open(bundle), out, graph or (), tolerance, told)
 
 
 @app.command()

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle, Graph, Manifest, Variant, file_hash
+from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle, Graph, Manifest, Narrow, Variant, file_hash
 from unison_engine.errors import BadArguments
 from unison_engine.machine import physical_cores
-from unison_engine.runtime.backends import OnnxRuntime
+from unison_engine.runtime.backends import OnnxRuntime, OpenVino
 from unison_export.graphs import decoder_reach
 from unison_export.int8 import TOLERANCE, Inputs, Quantized, quantize, relative_error
 from unison_export.precision import narrow
@@ -48,10 +48,7 @@ def add_int8(
     Raises:
         BadArguments: the bundle has no such graph.
     """
-    if unknown := sorted(set(graphs) - bundle.manifest.graphs.keys()):
-        raise BadArguments(f"there is no graph {unknown[0]!r}; choose from {', '.join(bundle.manifest.graphs)}.")
-    if out.resolve() != bundle.folder.resolve():
-        shutil.copytree(bundle.folder, out, dirs_exist_ok=True)
+    _begin(bundle, out, graphs)
     samples = record_inputs(bundle)
     described, files = dict(bundle.manifest.graphs), dict(bundle.manifest.files)
     for name in graphs:
@@ -65,11 +62,70 @@ def add_int8(
             typical=found.typical,
             samples=len(samples[name]),
         )
-        described[name] = described[name].model_copy(update={"variants": {"int8": variant}})
+        described[name] = _with(described[name], "int8", variant)
         files[file] = file_hash(out / file)
     if "autoencoder" in bundle.manifest.card:  # Which only bundles of our own checkpoints tell.
         described = _measured(bundle, described, samples)
-    manifest = bundle.manifest.model_copy(update={"format": FORMAT_VERSION, "graphs": described, "files": files})
+    return _finish(bundle, out, described, files)
+
+
+def add_bf16(
+    bundle: Bundle,
+    out: Path,
+    graphs: Sequence[str] = (),
+    tolerance: float = TOLERANCE,
+    told: Callable[[str, Sequence[float]], None] = lambda graph, errors: None,
+) -> Manifest:
+    """Write a bundle that allows graphs to be computed in bf16, so that the backend which does may be chosen by itself.
+
+    There is no new file: OpenVINO rounds the products of the graph that is there. What is added is the measured error.
+
+    Args:
+        bundle: the bundle; its weights must be trained ones.
+        out: folder of the new bundle, or that of the bundle itself.
+        graphs: which; none means all.
+        tolerance: largest relative error of a graph's output; a graph beyond it is not allowed.
+        told: hears of each graph the errors of its output, one for each input that was tried.
+
+    Raises:
+        BadArguments: the bundle has no such graph.
+        BackendFailed: OpenVINO is not installed, or the processor has no instructions for bf16.
+    """
+    _begin(bundle, out, graphs)
+    exact, rounded = OnnxRuntime(), OpenVino("openvino-bf16", "bf16")
+    rounded.describe()
+    samples = record_inputs(bundle)
+    described = dict(bundle.manifest.graphs)
+    for name in graphs or described:
+        runs = [backend.load(bundle, name, physical_cores()) for backend in (rounded, exact)]
+        errors = [relative_error(*(run(**inputs) for run in runs)) for inputs in samples[name]]
+        told(name, errors)
+        if max(errors) <= tolerance:
+            variant = Variant(
+                file=described[name].file,
+                weights=f"{described[name].weights}; products in bf16 by the backend",
+                error=max(errors),
+                typical=float(np.median(errors)),
+                samples=len(errors),
+            )
+            described[name] = _with(described[name], "bf16", variant)
+    return _finish(bundle, out, described, bundle.manifest.files)
+
+
+def _begin(bundle: Bundle, out: Path, graphs: Sequence[str]) -> None:
+    """Look whether there are such graphs, and copy the bundle to where the new one is to lie."""
+    if unknown := sorted(set(graphs) - bundle.manifest.graphs.keys()):
+        raise BadArguments(f"there is no graph {unknown[0]!r}; choose from {', '.join(bundle.manifest.graphs)}.")
+    if out.resolve() != bundle.folder.resolve():
+        shutil.copytree(bundle.folder, out, dirs_exist_ok=True)
+
+
+def _with(graph: Graph, precision: Narrow, variant: Variant) -> Graph:
+    return graph.model_copy(update={"variants": graph.variants | {precision: variant}})
+
+
+def _finish(bundle: Bundle, out: Path, graphs: dict[str, Graph], files: dict[str, str]) -> Manifest:
+    manifest = bundle.manifest.model_copy(update={"format": FORMAT_VERSION, "graphs": graphs, "files": files})
     (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
     return manifest
 

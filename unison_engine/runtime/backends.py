@@ -56,11 +56,12 @@ class OnnxRuntime:
 class OpenVino:
     """OpenVINO on the processor, in float32, or in bfloat16 where the processor has instructions for it."""
 
+    automatic = True
+
     def __init__(self, name: str, precision: Literal["f32", "bf16"]) -> None:
-        """`precision` is OpenVINO's hint for the products; bfloat16 is used only when it is asked for by name."""
+        """`precision` is OpenVINO's hint for the products; bf16 is chosen only for graphs whose bundle allows it."""
         self.name = name
-        self.automatic = precision == "f32"
-        self.precision: Narrow | None = None
+        self.precision: Narrow | None = "bf16" if precision == "bf16" else None
         self._hint = precision
 
     def describe(self) -> str:

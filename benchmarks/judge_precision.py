@@ -1,6 +1,7 @@
-"""What 8 bits cost by the judges of the evaluation: the same requests and noise in float32 and on the int8 variants.
+"""What rounding costs by the judges of the evaluation: the same requests and noise in float32 and on another backend.
 
-python -m benchmarks.judge_int8 BUNDLE --corpus data/nano [--items 20] [--tasks text_to_audio,text_to_speech]
+python -m benchmarks.judge_precision BUNDLE --corpus data/nano [--backend openvino-bf16] [--items 20]
+    [--tasks text_to_audio,text_to_speech]
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from unison_train.evaluation.scenes import Stage
 def main() -> None:
     """Print a Markdown table: each measure in both precisions, and what is lost, paired by request."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("bundle", help="name or folder of a bundle with int8 variants")
+    options.add_argument("bundle", help="name or folder of a bundle; for 8 bits one with variants")
     options.add_argument("--corpus", type=Path, required=True)
+    options.add_argument("--backend", default="onnxruntime-int8")
     options.add_argument("--items", type=int, default=20)
     options.add_argument("--tasks", default=",".join(TASKS))
     options.add_argument("--cache", type=Path, default=CACHE)
     chosen = options.parse_args()
-    exact, rounded = (Synthesizer.open(chosen.bundle, backend=name) for name in ("onnxruntime", "onnxruntime-int8"))
+    exact, rounded = (Synthesizer.open(chosen.bundle, backend=name) for name in ("onnxruntime", chosen.backend))
     stage, panel = Stage(chosen.corpus, exact.layout), Panel(chosen.corpus, chosen.cache)
     print(f"{datetime.now(UTC):%Y-%m-%d}, {processor()}; {exact.bundle.hash[:12]}, {chosen.items} requests a task\n")
-    print("| task | measure | float32 | 8 bits | lost, with its 95 % interval |")
+    print(f"| task | measure | float32 | {chosen.backend} | lost, with its 95 % interval |")
     print("| --- | --- | --- | --- | --- |")
     for task in TASKS:
         if task not in chosen.tasks.split(","):
