@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from unison_engine.bundle import MANIFEST, Bundle
+from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle
 from unison_engine.errors import ModelMissing
 from unison_export.weights import read_checkpoint
 from unison_train.checkpoint import Checkpoint
@@ -83,10 +83,12 @@ def test_a_missing_file_is_named(copy: Path) -> None:
         Bundle.open(copy)
 
 
-@pytest.mark.parametrize("found, remedy", [(5, "update unison-engine"), (1, "export the bundle again")])
+@pytest.mark.parametrize(
+    "found, remedy", [(FORMAT_VERSION + 1, "update unison-engine"), (1, "export the bundle again")]
+)
 def test_another_format_is_refused_with_a_remedy(copy: Path, found: int, remedy: str) -> None:
     change(copy, format=found, surprise=True)
-    with pytest.raises(ModelMissing, match=f"format {found}, this engine knows 4; {remedy}"):
+    with pytest.raises(ModelMissing, match=f"format {found}, this engine knows {FORMAT_VERSION}; {remedy}"):
         Bundle.open(copy)
 
 

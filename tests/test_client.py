@@ -17,6 +17,8 @@ from unison_engine.audio import Wave, read_audio
 from unison_engine.client import Client, Progress, connect
 from unison_engine.engine import Engine
 from unison_engine.errors import BadArguments, Cancelled, NotAllowed, UnknownAsset, UnknownJob, UnknownTask, Unreachable
+from unison_engine.host import osc, websocket
+from unison_engine.host.osc import Message
 from unison_engine.registry import load_registry
 from unison_engine.takes import Take, TakeLibrary
 from unison_engine.testing import LiveHost, NoiseSynthesizer, open_fast, open_slow
@@ -76,6 +78,57 @@ def test_a_sound_is_given_while_it_is_made(unison: Client) -> None:
     assert np.abs(wave - read_audio(take.path, take.rate)).max() < 1e-4
     with pytest.raises(BadArguments):
         next(unison.stream("text_to_audio", prompt="heavy rain", seconds=-1.0))
+
+
+def test_other_calls_while_a_sound_is_waited_for_lose_nothing(unison: Client) -> None:
+    takes: list[Take] = []
+
+    def taken() -> Iterator[Wave]:
+        takes.append((yield from unison.stream("text_to_audio", prompt="heavy rain", seconds=0.5)))
+
+    for _ in taken():
+        # All of the job's messages are on the line once this is answered.
+        unison.call("/unison/sync")
+    jobs: list[int] = []
+    unison.run("text_to_audio", prompt="sea", seconds=0.5, progress=lambda _: jobs.append(len(unison.tasks())))
+    assert len(takes) == 1 and jobs and set(jobs) == {len(unison.tasks())}
+
+
+def test_a_line_that_was_idle_is_still_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.2)
+    with LiveHost(open_fast, tmp_path) as host, connect(f"ws://127.0.0.1:{host.port}") as unison:
+        time.sleep(1.0)
+        assert unison.tasks()
+
+
+def test_a_proxy_of_the_web_is_not_asked_for_takes(
+    unison: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    take = unison.run("text_to_audio", prompt="sea", seconds=0.5)
+    assert unison.save(take, tmp_path / "sea.wav").stat().st_size > 48_000
+
+
+class Told:
+    """A line on which an engine that is not there has said all it will say."""
+
+    def __init__(self, *packets: bytes) -> None:
+        self.packets = list(packets)
+
+    def send(self, packet: bytes) -> None:
+        pass
+
+    def receive(self) -> bytes:
+        return self.packets.pop(0)
+
+    def close(self) -> None:
+        pass
+
+
+def test_that_a_sound_comes_late_is_not_taken_for_the_answer() -> None:
+    start = "/unison/play/start"
+    late, done = Message("/unison/late", (start, 1, 0.03)), Message("/unison/done", (start, 1, "", 7, 0.5))
+    assert Client(Told(osc.encode(late), osc.encode(done)), "tcp://127.0.0.1:1").call(start, "gong") == (7, 0.5)
 
 
 def test_a_sound_that_nobody_hears_any_more_is_cancelled(tmp_path: Path) -> None:

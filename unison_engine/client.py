@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import json
 import urllib.parse
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ from unison_engine.takes.metadata import parse_take
 _NAMED = {f"/unison/{name}" for name in ("ack", "done", "fail", "cancelled", "item", "end", "late")}
 """Replies that begin with the command and the request number; others begin with the number."""
 _PROGRESS = "/unison/progress"
+_LATE = "/unison/late"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Client:
         self._line = line
         self._http = Http(url, token)
         self._numbers = itertools.count(1)
+        # What came for each request that is waited for: who waits for one may ask for another meanwhile.
+        self._inboxes: dict[int, deque[Message]] = {}
 
     def __enter__(self) -> Client:
         """The client itself."""
@@ -148,7 +152,8 @@ class Client:
         Raises:
             UnisonError: it was refused.
         """
-        message = next(self._answers(address, arguments))
+        # That a sound comes late is told before it is done.
+        message = next(answer for answer in self._answers(address, arguments) if answer.address != _LATE)
         return message.arguments[3:] if message.address in _NAMED else message.arguments[1:]
 
     def entries(self, address: str, *arguments: Argument) -> list[tuple[Argument, ...]]:
@@ -224,23 +229,35 @@ class Client:
     ) -> Iterator[Message]:
         """Send a command; yields what answers it and, of `jobs`, how far they are. A refusal raises."""
         number = next(self._numbers)
-        self._line.send(osc.encode(Message(address, (number, *arguments), at)))
-        while True:
-            for message in osc.decode(self._line.receive()):
-                if message.address == _PROGRESS:
-                    if jobs and message.arguments[0] in jobs:
-                        yield message
-                    continue
-                told = message.arguments[1] if message.address in _NAMED else message.arguments[0]
-                unread = message.address == "/unison/fail" and message.arguments[:2] == ("", 0)
-                if told != number and not unread:
-                    continue
+        inbox = self._inboxes[number] = deque()
+        try:
+            self._line.send(osc.encode(Message(address, (number, *arguments), at)))
+            while True:
+                while not inbox:
+                    self._sort(osc.decode(self._line.receive()), inbox)
+                message = inbox.popleft()
                 if message.address == "/unison/fail":
                     _, _, code, text, job = message.arguments
                     if jobs:
                         jobs.discard(str(job))
                     raise error_of(str(code), str(text))
-                yield message
+                if message.address != _PROGRESS or (jobs and message.arguments[0] in jobs):
+                    yield message
+        finally:
+            del self._inboxes[number]
+
+    def _sort(self, messages: Iterable[Message], asked_last: deque[Message]) -> None:
+        """Put what came where it is waited for; what could not be read is of who asked last."""
+        for message in messages:
+            if message.address == _PROGRESS:
+                for inbox in self._inboxes.values():
+                    inbox.append(message)
+            elif message.address == "/unison/fail" and message.arguments[:2] == ("", 0):
+                asked_last.append(message)
+            else:
+                told = message.arguments[1] if message.address in _NAMED else message.arguments[0]
+                for inbox in (inbox for number, inbox in self._inboxes.items() if number == told):
+                    inbox.append(message)
 
 
 def _page(take_id: str) -> str:

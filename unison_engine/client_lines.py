@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import socket
+import threading
 import urllib.parse
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
@@ -91,11 +93,14 @@ class _TcpLine:
 
 
 class _WebSocketLine:
-    """A WebSocket of aiohttp, whose loop runs while it is waited for."""
+    """A WebSocket of aiohttp, whose loop runs in a thread: the engine's pings want an answer while nobody waits."""
 
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="unison-line", daemon=True)
+        self._thread.start()
         self._open_now = contextlib.AsyncExitStack()
+        self._packets: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         try:
             self._socket = self._wait(self._open(url))
         except BaseException:
@@ -110,23 +115,33 @@ class _WebSocketLine:
             raise Unreachable(_LOST) from error
 
     def receive(self) -> bytes:
-        """See `Line.receive`. Text frames, which tell of OSCQuery's nodes, are passed over."""
-        while True:
-            frame = self._wait(self._socket.receive())
-            if frame.type is aiohttp.WSMsgType.BINARY:
-                return bytes(frame.data)
-            if frame.type is not aiohttp.WSMsgType.TEXT:
-                raise Unreachable(_LOST)
+        """See `Line.receive`."""
+        packet = self._packets.get()
+        if packet is None:
+            self._packets.put(None)  # For whoever asks once more.
+            raise Unreachable(_LOST)
+        return packet
 
     def close(self) -> None:
         """See `Line.close`."""
         if not self._loop.is_closed():
             self._wait(self._open_now.aclose())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
             self._loop.close()
 
     async def _open(self, url: str) -> aiohttp.ClientWebSocketResponse:
         session = await self._open_now.enter_async_context(aiohttp.ClientSession())
-        return await self._open_now.enter_async_context(session.ws_connect(url))
+        socket = await self._open_now.enter_async_context(session.ws_connect(url))
+        self._open_now.callback(asyncio.create_task(self._read(socket)).cancel)
+        return socket
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Put aside the packets that come, until the line is lost. Text frames tell of OSCQuery's nodes."""
+        async for frame in socket:
+            if frame.type is aiohttp.WSMsgType.BINARY:
+                self._packets.put(bytes(frame.data))
+        self._packets.put(None)
 
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self._loop.run_until_complete(coroutine)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
