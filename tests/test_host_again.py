@@ -57,6 +57,25 @@ def test_again_takes_changes(host: LiveHost, client: OscClient) -> None:
     assert client.until("/unison/fail")[2] == "unknown_asset"
 
 
+def test_again_leaves_out_what_is_given_empty(host: LiveHost, client: OscClient) -> None:
+    first = client.ask(RUN, 14, "rain", 0.5, "seed", 3, "tag", "mine", "lufs", -30.0)
+    assert client.ask(AGAIN, 15, first[2], "tag", "")[8] == 3
+    afresh = [client.ask(AGAIN, 16 + turn, first[2], "seed", "", "lufs", "") for turn in range(2)]
+    assert len({3, *(done[8] for done in afresh)}) == 3
+    request = host.library.get(afresh[0][7]).recipe.request
+    assert request.get("lufs") is None and request["tag"] == "mine"
+    client.send(AGAIN, 18, first[2], "prompts", "")
+    assert client.until("/unison/fail")[2] == "bad_args"
+
+
+def test_again_makes_as_many_as_are_asked_for(client: OscClient) -> None:
+    first = client.ask(RUN, 19, "rain", 0.5, "seed", 3)
+    client.send(AGAIN, 23, first[2], "prompt", "hail", "count", 3)
+    jobs = [client.until("/unison/ack")[2] for _ in range(3)]
+    done = [client.until("/unison/done") for _ in range(3)]
+    assert [one[2] for one in done] == jobs and [one[8] for one in done] == [3, 4, 5]
+
+
 def test_what_another_bundle_made_is_not_the_same_again(host: LiveHost, client: OscClient) -> None:
     asset = client.ask(RUN, 20, "rain", 0.5)[7]
     wave, rate = soundfile.read(host.library.get(asset).path, dtype="float32")

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -116,6 +116,11 @@ class Request(Schema):
     tag: Annotated[
         str | None, Field(max_length=MAX_TAG, description="A label of your own, kept with the take and searched for.")
     ] = None
+
+    def varied(self, count: int) -> list[Self]:
+        """This request and others like it, so many in all, the seed of each one above that of the one before."""
+        seeds = ((self.seed + number) % (MAX_SEED + 1) for number in range(1, count))
+        return [self, *(self.model_copy(update={"seed": seed}) for seed in seeds)]
 
 
 @dataclass(frozen=True)

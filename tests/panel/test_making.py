@@ -53,6 +53,34 @@ def test_words_are_changed_with_the_seed_kept(page: Page, host: LiveHost, make: 
     expect(page.locator("#take h2")).to_have_text("a large dog barks")
     made = host.library.search("large dog")[-1]
     assert made.recipe.seed == 11 and made.seconds == 1.5 and made.recipe.parent == take.id
+    assert made.recipe.request.get("tag") is None and not made.id.startswith("null")
+
+
+def test_what_is_cleared_is_left_out(page: Page, host: LiveHost, make: Make) -> None:
+    take = make("a hen", seed=12, tag="farm")
+    choose_take(page, take)
+    page.keyboard.press("e")
+    page.locator("#compose summary").click()
+    page.fill("[name=seed]", "")
+    page.fill("[name=count]", "2")
+    page.keyboard.press("Control+Enter")
+    until(page, "document.querySelectorAll('#rows [data-take]').length > 2")
+    expect(page.locator("#queue")).to_be_hidden()
+    made = [one for one in host.library.search("a hen") if one.recipe.parent == take.id]
+    assert len({12, *(one.recipe.seed for one in made)}) == 3 and {one.recipe.tag for one in made} == {"farm"}
+
+
+def test_a_recording_has_no_words_to_change(page: Page, make: Make) -> None:
+    take = make("a cow")
+    with connect(page.url.replace("http", "tcp").removesuffix("/panel")) as unison:
+        added = unison.call("/unison/asset/add", str(take.path))[4]
+    page.reload()
+    page.locator(f'[data-take="{added}"]').click()
+    page.keyboard.press("e")
+    expect(page.locator("#note")).to_contain_text("no words to change")
+    page.fill("[name=prompt]", "a calf")
+    page.get_by_role("button", name="Make").click()
+    expect(page.locator("#take h2")).to_have_text("a calf")
 
 
 def test_what_is_refused_is_told_beside_the_form(page: Page) -> None:

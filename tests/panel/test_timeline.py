@@ -10,6 +10,17 @@ from unison_engine.testing import LiveHost
 pytestmark = in_chromium
 
 
+def test_a_length_that_is_being_typed_loses_nothing(page: Page) -> None:
+    choose_task(page, "timeline")
+    text = page.locator("input.as-text")
+    expect(text).to_have_value("0.0-2.0 footsteps on gravel; 2.5-3.5 a door slams")
+    page.locator("[name=seconds]").select_text()
+    page.keyboard.type("1")
+    expect(text).to_have_value("0.0-1.0 footsteps on gravel; 0.9-1.0 a door slams")
+    page.keyboard.type("5")
+    expect(text).to_have_value("0.0-2.0 footsteps on gravel; 2.5-3.5 a door slams")
+
+
 def test_sounds_are_placed_on_the_time_axis_by_hand_and_by_keys(page: Page, host: LiveHost) -> None:
     choose_task(page, "timeline")
     page.fill("[name=seconds]", "5")

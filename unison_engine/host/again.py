@@ -25,7 +25,7 @@ from unison_engine.tasks import MAX_SEED, Request, Task
 
 
 class Again(Schema):
-    """Arguments of /unison/job/again; the pairs are those of the task."""
+    """Arguments of /unison/job/again; the pairs are those of the task, one with an empty text leaves a field out."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -48,7 +48,8 @@ class Revert(Schema):
 def _again(host: Host, call: Call, asked: Again) -> list[Message]:
     changes, delivery = split(call.command, asked.model_extra or {})
     task, request = _asked_before(host, asked.job, call, changes)
-    return [host.submit(call, task, request, asked.job, delivery)]
+    host.scheduler.queue.check_room(delivery.count)
+    return [host.submit(call, task, one, asked.job, delivery) for one in request.varied(delivery.count)]
 
 
 def _vary(host: Host, call: Call, asked: Vary) -> list[Message]:
@@ -80,8 +81,10 @@ def _asked_before(host: Host, name: str, call: Call, changes: Mapping[str, objec
     def find(recording: str) -> Path:
         return (host.library.find if recording in named_before else host.finder(call))(recording)
 
+    left_out = {field for field, value in changes.items() if value == "" and field in before}
+    wanted = {field: value for field, value in {**before, **changes}.items() if field not in left_out}
     with Guard(host.registry.owners)(task.name):
-        return task, task.parse({**before, **changes}, find)
+        return task, task.parse(wanted, find)
 
 
 def _check_bundle(host: Host, recipe: Recipe) -> None:
@@ -140,7 +143,13 @@ def _recordings(task: Task[Any], request: Mapping[str, object]) -> list[str]:
 
 
 COMMANDS: tuple[AnyCommand, ...] = (
-    Command("/unison/job/again", "Makes the same sound again, or with changes given as pairs.", Again, _again, TAKE),
+    Command(
+        "/unison/job/again",
+        "Makes the same sound again, or with changes given as pairs; an empty text leaves a field out.",
+        Again,
+        _again,
+        TAKE,
+    ),
     Command("/unison/job/vary", "Makes the same with other seeds; every variation is a job.", Vary, _vary, TAKE),
     Command(
         "/unison/job/tree",

@@ -26,10 +26,12 @@ class JobNodes:
     def changed(self, job: Job) -> None:
         """The job is new, or in another state."""
         if job not in self._jobs:
-            if len(self._jobs) == MAX_NODES:
-                forgotten = _path(self._jobs.popleft())
-                self._namespace.remove(forgotten)
-                self._clients.unpublish(forgotten)
+            ended = [one for one in self._jobs if one.state.final]
+            # Who listens to a job wants to hear its end, so those that go on stay, however many they are.
+            for one in ended[: max(0, len(self._jobs) - MAX_NODES + 1)]:
+                self._jobs.remove(one)
+                self._namespace.remove(_path(one))
+                self._clients.unpublish(_path(one))
             self._jobs.append(job)
             self._namespace.add(value_node(_path(job), _GOING, job.task.summary, lambda: _going(job)))
         if job.state.final:

@@ -20,7 +20,7 @@ from unison_engine.host.osc import Message
 from unison_engine.host.replies import Reply
 from unison_engine.registry import Registry
 from unison_engine.schema import Fixed, Parameter, Schema, parameters, usage
-from unison_engine.tasks import MAX_SEED, Request, Task
+from unison_engine.tasks import Request, Task
 
 RUN = "/unison/run/"
 RUN_JSON = RUN + "json"
@@ -85,8 +85,7 @@ def run_task(host: Host, call: Call, task: Task[Any], named: Mapping[str, object
     with Guard(host.registry.owners)(task.name):
         first = task.parse(arguments, host.finder(call))
     host.scheduler.queue.check_room(delivery.count)
-    seeds = ((first.seed + number) % (MAX_SEED + 1) for number in range(delivery.count))
-    return [host.submit(call, task, first.model_copy(update={"seed": s}), delivery=delivery) for s in seeds]
+    return [host.submit(call, task, one, delivery=delivery) for one in first.varied(delivery.count)]
 
 
 def _unread(host: Host, call: Call, asked: Request) -> list[Message]:

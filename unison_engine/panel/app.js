@@ -105,6 +105,7 @@ async function act({ act, take, count, task, field, region, place }) {
   } else if (act === "cut") {
     await present(await cut(take, region), false);
   } else if (act === "again") {
+    if (!composer.known.includes(take.recipe.task)) return note("It was recorded, not made here; there are no words to change.");
     composer.choose(take.recipe.task, { ...take.recipe.request, seed: take.recipe.seed }, take);
     composer.focus();
   } else if (act === "voice") {

@@ -75,7 +75,7 @@ export class Composer extends EventTarget {
     this.#task = task;
     this.#base = base;
     for (const tab of this.#tabs.querySelectorAll("input")) tab.checked = tab.value === task;
-    for (const [name, value] of Object.entries(fields)) this.#given.set(`${task} ${name}`, value);
+    for (const [name, value] of Object.entries(fields)) this.#given.set(`${task} ${name}`, value ?? undefined);
     const node = this.#tasks[task];
     const [fixed, pairs] = [node.ARGUMENTS ?? {}, node.PAIRS ?? {}];
     const needed = Object.entries(pairs).filter(([, field]) => field.REQUIRED);
@@ -141,6 +141,8 @@ export class Composer extends EventTarget {
     const fields = {};
     for (const [name, node] of Object.entries({ ...this.#tasks[this.#task].ARGUMENTS, ...this.#tasks[this.#task].PAIRS })) {
       const value = valueOf(this.#form.elements[name], node);
+      const before = this.#base?.recipe.request[name] ?? undefined;
+      if (value === undefined && before !== undefined) fields[name] = ""; // It is to be left out this time.
       if (value === undefined || (!this.#base && !node.REQUIRED && value === node.DEFAULT)) continue;
       fields[name] = value;
     }

@@ -36,6 +36,8 @@ export class Player extends EventTarget {
 
   #follow(audio) {
     for (const name of ["play", "pause", "ended"]) audio.addEventListener(name, () => audio === this.#audio && this.#changed());
+    // The engine may be at the end before the page can tell it to go round.
+    audio.addEventListener("ended", () => audio === this.#audio && this.loop && this.play(this.take));
   }
 
   get playing() {

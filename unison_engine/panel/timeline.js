@@ -39,13 +39,13 @@ export class Timeline {
     this.element = h("div", { class: "timeline" }, this.#ruler, this.#track, h("div", { class: "tools" }, this.#fields, add));
     this.#track.addEventListener("dblclick", (event) => event.target === this.#track && this.#add(this.#at(event)));
     this.#caption.addEventListener("input", () => this.#change({ caption: this.#caption.value.replaceAll(";", ",") }));
-    this.#start.addEventListener("change", () => this.#place(Number(this.#start.value), this.#chosen.end));
-    this.#end.addEventListener("change", () => this.#place(this.#chosen.start, Number(this.#end.value)));
+    this.#start.addEventListener("change", () => this.#place(Number(this.#start.value), this.#fit(this.#chosen).end));
+    this.#end.addEventListener("change", () => this.#place(this.#fit(this.#chosen).start, Number(this.#end.value)));
     this.value = "0.0-2.0 footsteps on gravel; 2.5-3.5 a door slams";
   }
 
   get value() {
-    return format(this.#events);
+    return format(this.#events.map((event) => this.#fit(event)));
   }
 
   set value(text) {
@@ -57,11 +57,13 @@ export class Timeline {
   set length(value) {
     if (!(value > 0)) return;
     this.#length = value;
-    for (const event of this.#events) {
-      event.end = Math.min(event.end, value);
-      event.start = Math.max(0, Math.min(event.start, event.end - STEP));
-    }
     this.#draw();
+  }
+
+  // What of a sound lies within the clip. The sound keeps its times, as a length that is being typed may be short at first.
+  #fit({ start, end, caption }) {
+    const last = Math.min(end, this.#length);
+    return { start: Math.max(0, Math.min(start, last - STEP)), end: last, caption };
   }
 
   #number(label) {
@@ -113,13 +115,14 @@ export class Timeline {
     const lanes = []; // The end of what each holds so far.
     const focused = this.#track.contains(document.activeElement);
     const blocks = [...this.#events].sort((one, other) => one.start - other.start).map((event) => {
-      let lane = lanes.findIndex((end) => end <= event.start + 1e-6);
+      const { start, end, caption } = this.#fit(event);
+      let lane = lanes.findIndex((free) => free <= start + 1e-6);
       if (lane < 0) lane = lanes.push(0) - 1;
-      lanes[lane] = event.end;
-      const place = { left: share(event.start), width: share(event.end - event.start), "--lane": lane };
-      const block = h("button", { type: "button", class: "block", style: place }, event.caption || "…", h("i", { class: "edge" }), h("i", { class: "edge end" }));
+      lanes[lane] = end;
+      const place = { left: share(start), width: share(end - start), "--lane": lane };
+      const block = h("button", { type: "button", class: "block", style: place }, caption || "…", h("i", { class: "edge" }), h("i", { class: "edge end" }));
       block.setAttribute("aria-pressed", event === this.#chosen);
-      block.setAttribute("aria-label", `${event.caption || "no caption"}, ${event.start.toFixed(1)} to ${event.end.toFixed(1)} seconds`);
+      block.setAttribute("aria-label", `${caption || "no caption"}, ${start.toFixed(1)} to ${end.toFixed(1)} seconds`);
       block.addEventListener("keydown", (pressed) => this.#key(pressed, event));
       block.addEventListener("focus", () => event !== this.#chosen && this.#choose(event));
       block.addEventListener("pointerdown", (down) => this.#drag(down, event));
@@ -129,7 +132,7 @@ export class Timeline {
     this.#track.style.setProperty("height", `${Math.max(2, lanes.length) * LANE + 4}px`);
     if (focused) this.#track.querySelector('[aria-pressed="true"]')?.focus();
     this.#rule(share);
-    const { start, end, caption } = this.#chosen ?? { start: 0, end: 0, caption: "" };
+    const { start, end, caption } = this.#chosen ? this.#fit(this.#chosen) : { start: 0, end: 0, caption: "" };
     this.#start.value = start.toFixed(1);
     this.#end.value = end.toFixed(1);
     if (this.#caption.value !== caption) this.#caption.value = caption;
@@ -148,7 +151,7 @@ export class Timeline {
   #key(pressed, event) {
     if (pressed.ctrlKey || pressed.metaKey) return;
     const by = { ArrowLeft: -STEP, ArrowRight: STEP }[pressed.key];
-    const { start, end } = event;
+    const { start, end } = this.#fit(event);
     if (by && pressed.shiftKey) this.#place(start, end + by, event);
     else if (by && pressed.altKey) this.#place(Math.min(start + by, end - STEP), end, event);
     else if (by) this.#move(event, start + by);
@@ -160,7 +163,8 @@ export class Timeline {
   }
 
   #move(event, start) {
-    const long = event.end - event.start;
+    const { start: from, end } = this.#fit(event);
+    const long = end - from;
     const first = Math.max(0, Math.min(start, this.#length - long));
     this.#place(first, first + long, event);
   }
@@ -168,7 +172,7 @@ export class Timeline {
   #drag(down, event) {
     const edge = down.target.closest(".edge");
     const grip = this.#at(down);
-    const { start, end } = event;
+    const { start, end } = this.#fit(event);
     this.#choose(event);
     const move = (moved) => {
       const by = this.#at(moved) - grip;

@@ -139,6 +139,7 @@ export class Unison extends EventTarget {
    */
   call(address, args = [], pairs = {}) {
     return this.#ask(address, args, pairs, (reply, details, end) => {
+      if (reply === "/unison/late") return; // It is told before the sound is.
       if (reply === "/unison/fail") end(new UnisonError(...details));
       else end(null, reply === "/unison/done" ? details.slice(1) : reply === "/unison/item" ? details.slice(1) : details);
     });
