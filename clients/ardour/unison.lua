@@ -96,7 +96,7 @@ function factory () return function ()
 	}
 	local jobs = {}
 	for index = 1, math.floor (asked["variations"]) do
-		if asked["seed"] >= 0 then named.seed = math.floor (asked["seed"]) + index - 1 end
+		if asked["seed"] >= 0 then named.seed = (math.floor (asked["seed"]) + index - 1) % 2147483648 end
 		jobs[index] = client:run (chosen.task, arguments, named)
 	end
 	local window = LuaDialog.ProgressWindow ("Unison at work", true)

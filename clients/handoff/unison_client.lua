@@ -14,7 +14,8 @@ Job.__index = Job
 local DONE = {"path", "seconds", "rate", "channels", "asset", "seed", "lufs"}
 local ESCAPED = {["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = ""}
 local UNESCAPED = {["\\"] = "\\", n = "\n", t = "\t"}
-local START_SECONDS = 20
+-- The hand-off program tells something every five seconds.
+local SILENCE_SECONDS = 20
 
 local function line(value)
   if math.type(value) == "integer" then return "i " .. value end
@@ -81,15 +82,18 @@ end
 
 function Job:poll()
   local file = io.open(self.note .. ".told", "rb")
-  if not file then
-    if os.time() - self.since > START_SECONDS then
-      self:hear({"fail", "not_started", "the hand-off program did not start; is the path of Python 3 right?"})
-    end
-    return
+  local text = ""
+  if file then
+    file:seek("set", self.read)
+    text = file:read("a")
+    file:close()
   end
-  file:seek("set", self.read)
-  local text = file:read("a")
-  file:close()
+  if text ~= "" then self.since = os.time() end
+  if os.time() - self.since > SILENCE_SECONDS then
+    local how = file and {"stopped", "the hand-off program ended before the job did; try again"}
+      or {"not_started", "the hand-off program did not start; is the path of Python 3 right?"}
+    return self:hear({"fail", how[1], how[2]})
+  end
   for told in text:gmatch("([^\n]*)\n") do  -- A line that is not complete is read the next time.
     self.read = self.read + #told + 1
     local values = {}
@@ -100,6 +104,7 @@ end
 
 function Job:hear(values)
   local kind = values[1]
+  if kind == "alive" then return end
   if kind == "progress" then
     self.fraction, self.stage = tonumber(values[2]), values[3]
   elseif kind == "done" then

@@ -9,8 +9,9 @@ engine tells to NOTE.told, a line each. NOTE is UTF-8: HOST:PORT, the OSC addres
     f 4.0
 
 A backslash stands before n for a new line, t for a tab, and itself. The lines of NOTE.told are values between tabs:
-`ack JOB`, `progress FRACTION STAGE`, and last one of `done PATH SECONDS RATE CHANNELS ASSET SEED LUFS`,
-`fail CODE TEXT` and `cancelled`. A file NOTE.cancel ends the job. Nothing but Python 3.8 is needed.
+`ack JOB`, `progress FRACTION STAGE`, `alive` every five seconds, and last one of
+`done PATH SECONDS RATE CHANNELS ASSET SEED LUFS`, `fail CODE TEXT` and `cancelled`. A file NOTE.cancel ends the job.
+Nothing but Python 3.8 is needed.
 """
 
 import os
@@ -25,6 +26,8 @@ AGAIN_SECONDS = 1.0
 # Every repetition is answered while the engine is there.
 SILENCE_SECONDS = 10.0
 POLL_SECONDS = 0.1
+# Who reads the note takes it that this program died where it is quiet for much longer.
+ALIVE_SECONDS = 5.0
 ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 
 
@@ -59,11 +62,15 @@ def read_note(text):
     host, _, port = place.rpartition(":")
     arguments = []
     for line in lines:
-        tag, _, value = line.partition(" ")
+        tag, _, text = line.partition(" ")
         if tag not in ("i", "f", "s"):
             raise ValueError(f"{line!r} begins with no type; the types are i, f and s.")
-        read = {"i": int, "f": float, "s": unescape}[tag]
-        arguments.append((tag, read(value)))
+        value = {"i": int, "f": float, "s": unescape}[tag](text)
+        if tag == "i" and not -(1 << 31) <= value < 1 << 31:
+            raise ValueError(f"{value} is no number of 32 bits; 2147483647 is the largest.")
+        arguments.append((tag, value))
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"{port} is no port; a port is 1 to 65535.")
     return (host, int(port)), address, arguments
 
 
@@ -98,6 +105,9 @@ def carry(note):
                 _exchange(line, engine, address, arguments, note + ".cancel", tell)
             except OSError as error:
                 tell("fail", "unreachable", f"{engine[0]}:{engine[1]} cannot be reached: {error}")
+            except Exception as error:  # Who waits for the end of the note must hear of one.
+                tell("fail", "internal", f"{type(error).__name__} in the hand-off program: {error}")
+                raise
 
 
 def _exchange(line, engine, address, arguments, cancel_file, tell):
@@ -105,10 +115,13 @@ def _exchange(line, engine, address, arguments, cancel_file, tell):
     request = random.randrange(1, 1 << 30)
     packet = encode(address, [("i", request), *arguments])
     job = ""
-    sent = heard = None
+    sent = None
+    heard = alive = time.monotonic()
     while True:
         now = time.monotonic()
-        heard = heard if heard is not None else now
+        if now - alive > ALIVE_SECONDS:
+            alive = now
+            tell("alive")
         if now - heard > SILENCE_SECONDS:
             tell("fail", "unreachable", f"no engine answers at {engine[0]}:{engine[1]}; start it with: unison serve")
             return

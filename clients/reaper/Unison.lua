@@ -124,7 +124,7 @@ local function render()
     if left == 0 then finish(task, position, item) end
   end
   for index = 1, count do
-    if seed then named.seed = seed + index - 1 end
+    if seed then named.seed = (seed + index - 1) % 2147483648 end
     running[index] = client:run(task.name, arguments, named, {
       progress = function()
         local sum = 0

@@ -64,6 +64,37 @@ def test_the_hand_off_says_what_is_wrong_with_a_note(tmp_path: Path) -> None:
     assert "fail\tbad_args\t" in (tmp_path / "note.told").read_text()
 
 
+@pytest.mark.parametrize(
+    ("place", "argument", "wrong"),
+    [("127.0.0.1:77700", "s rain", "77700 is no port"), ("127.0.0.1:7770", "i 2147483648", "no number of 32 bits")],
+)
+def test_the_hand_off_says_which_number_cannot_be_sent(tmp_path: Path, place: str, argument: str, wrong: str) -> None:
+    note = tmp_path / "note"
+    note.write_text(f"{place}\n/unison/run/text_to_audio\n{argument}\n")
+    subprocess.run([sys.executable, str(HANDOFF), str(note)], check=True)
+    told = (tmp_path / "note.told").read_text()
+    assert told.startswith("fail\tbad_args\t") and wrong in told
+
+
+@pytest.mark.skipif(not LUA, reason="lua5.4 is not installed")
+def test_a_hand_off_that_died_is_noticed(tmp_path: Path) -> None:
+    assert LUA
+    script = f"""
+        local now = 1000
+        os.time = function() return now end
+        local Client = dofile("{CLIENTS / "handoff" / "unison_client.lua"}")
+        local client = Client.new{{folder = "{tmp_path}", start = function(note)
+            local told = io.open(note .. ".told", "wb"); told:write("ack\\tjob-1\\n"); told:close()
+        end}}
+        local job = client:run("text_to_audio", {{"rain"}})
+        client:poll(); assert(job.state == "queued", job.state)
+        now = now + 19; client:poll(); assert(job.state == "queued", job.state)
+        now = now + 2; client:poll(); print(job.state, job.code, #client.jobs)
+    """
+    done = subprocess.run([LUA, "-e", script], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["fail", "stopped", "0"]
+
+
 def test_the_hand_off_says_that_nobody_answers(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))

@@ -63,7 +63,7 @@ UnisonJob {
 	var <engine, <message, <request, <id, <state = \sent, <fraction = 0, <stage;
 	var <path, <seconds, <rate, <channels, <asset, <seed, <lufs, <code, <text;
 	var <>action, <>onProgress, <>onFail, <>onCancelled;
-	var ended, cancelMessage;
+	var ended, cancelMessage, tries = 0, cancelTries = 0;
 
 	*new { |engine, message| ^super.newCopyArgs(engine, message, message[1]).init }
 
@@ -76,6 +76,7 @@ UnisonJob {
 				engine.address.sendMsg(*message);
 				this.sendCancel;
 				engine.retrySeconds.wait;
+				this.expectAnswer;
 			}
 		}.fork(SystemClock);
 	}
@@ -94,6 +95,17 @@ UnisonJob {
 		if (cancelMessage.notNil and: { id.notNil } and: { this.hasEnded.not }) {
 			engine.address.sendMsg(*(cancelMessage ++ [id]));
 		}
+	}
+
+	// Where no engine answers: a cancelled job is over after a while, and of others it is told once.
+	expectAnswer {
+		if (id.isNil and: { this.hasEnded.not }) {
+			tries = tries + 1;
+			if (cancelMessage.notNil) { cancelTries = cancelTries + 1 };
+			if (cancelTries > 3) { this.end(\cancelled, onCancelled) } {
+				if (tries == 10) { "unison: no engine answers at %; start one with: unison serve".format(engine.address).warn };
+			};
+		};
 	}
 
 	abandon { this.end(\abandoned) }

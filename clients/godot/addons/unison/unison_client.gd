@@ -4,6 +4,8 @@ extends Node
 const Osc = preload("osc.gd")
 const Job = preload("unison_job.gd")
 const WAV_PCM = 1
+# A cancelled job that no engine has answered for so long is over.
+const CANCEL_TRIES = 3
 const WAV_EXTENSIBLE = 0xFFFE
 
 @export var host = "127.0.0.1"
@@ -37,16 +39,24 @@ func run(task, arguments, pairs = {}):
 
 
 func _process(_delta):
-	for job in _jobs.values():
-		if Time.get_ticks_msec() - job.sent_at >= 1000.0 * retry_seconds:
-			job.sent_at = Time.get_ticks_msec()
-			_socket.put_packet(job.packet)
-			if job.cancel_request != 0 and job.id != "":
-				_socket.put_packet(Osc.encode("/unison/job/cancel", [job.cancel_request, job.id]))
+	# Before anything is sent: after a pause of the tree the end of a job may have been waiting here for long, and the
+	# engine knows a request for a minute only.
 	while _socket.get_available_packet_count() > 0:
 		var message = Osc.decode(_socket.get_packet())
 		if message.size() == 2:
 			_hear(message[0], message[1])
+	for job in _jobs.values():
+		if Time.get_ticks_msec() - job.sent_at >= 1000.0 * retry_seconds:
+			job.sent_at = Time.get_ticks_msec()
+			if job.cancel_request != 0 and job.id == "":
+				job.cancel_tries += 1
+				if job.cancel_tries > CANCEL_TRIES:
+					_jobs.erase(job.request)
+					job.hear("cancelled", [])
+					continue
+			_socket.put_packet(job.packet)
+			if job.cancel_request != 0 and job.id != "":
+				_socket.put_packet(Osc.encode("/unison/job/cancel", [job.cancel_request, job.id]))
 
 
 func _hear(address, values):

@@ -29,6 +29,7 @@ var text = ""
 var packet
 var sent_at = -1000000
 var cancel_request = 0
+var cancel_tries = 0
 
 
 # Ends the job, queued or running.
