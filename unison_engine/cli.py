@@ -24,6 +24,7 @@ from unison_engine.cli_takes import backend_option, bundle_option, library_optio
 from unison_engine.doctor import examine
 from unison_engine.engine import Engine, StreamingSynthesizer, default_library, engine_version
 from unison_engine.errors import UnisonError
+from unison_engine.host.priority import answer_first
 from unison_engine.logs import configure as configure_log
 from unison_engine.registry import load_registry
 from unison_engine.schema import Parameter, parameters
@@ -82,6 +83,8 @@ def serve(
 ) -> None:
     """Answer OSC until interrupted; prints one line when ready."""
     configure_log(logging.DEBUG if verbose else logging.WARNING, log_format == "json")
+    # Before the device is opened: what threads it starts inherit it.
+    answer_first()
     open_synthesizer = functools.partial(_open_bundle, bundle, backend)
     kept = TakeLibrary(library or default_library())
     asyncio.run(serve_until_stopped(open_synthesizer, kept, open_device(device), host, port, token))
@@ -239,10 +242,8 @@ async def serve_until_stopped(
 ) -> None:
     """Serve until a client sends /unison/quit or the process is asked to end; say on stdout when ready."""
     # Imported here, so that what needs no server starts sooner.
-    from unison_engine.host.priority import answer_first
     from unison_engine.host.server import Server
 
-    answer_first()
     async with Server(open_synthesizer, library, device, host, port, token) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead.

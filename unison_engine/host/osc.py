@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from pythonosc.osc_message import OscMessage, ParseError
-from pythonosc.osc_message_builder import OscMessageBuilder
 
 from unison_engine.errors import BadArguments
 
@@ -27,6 +26,7 @@ _BUNDLE = b"#bundle\0"
 _TAGS = frozenset("ifsbhdtTFNIS")
 _NTP_TO_UNIX = 2_208_988_800  # Seconds from 1 January 1900 to 1970.
 _IMMEDIATELY = 1
+_PACKED = {tag: struct.Struct(code) for tag, code in (("i", ">i"), ("h", ">q"), ("f", ">f"), ("d", ">d"))}
 
 
 class MalformedPacket(BadArguments):
@@ -54,23 +54,41 @@ def decode(packet: bytes) -> list[Message]:
 def encode(message: Message, wide: bool = False) -> bytes:
     """The packet of one message: s, b, i and f, which every client reads, or h and d in place of i and f where `wide`.
 
-    One with a time is in a bundle with that time tag.
+    One with a time is in a bundle with that time tag. Messages are written here, as the builder of python-osc reads
+    each packet that it has built, and every answer and event of the host comes by.
+
+    Raises:
+        BadArguments: a number does not fit into its type.
     """
-    builder = OscMessageBuilder(message.address)
+    whole, real = ("h", "d") if wide else ("i", "f")
+    tags, parts = ",", []
     for argument in message.arguments:
         if isinstance(argument, str):
-            builder.add_arg(argument.encode("utf-8", "replace").decode(), "s")
+            tags, part = tags + "s", _text(argument)
         elif isinstance(argument, bytes):
-            builder.add_arg(argument, "b")
+            tags, part = tags + "b", struct.pack(">i", len(argument)) + argument + bytes(-len(argument) % 4)
         elif isinstance(argument, int):
-            builder.add_arg(int(argument), "h" if wide else "i")
+            tags, part = tags + whole, _number(argument, _PACKED[whole])
         else:
-            builder.add_arg(argument, "d" if wide else "f")
-    packet = builder.build().dgram
+            tags, part = tags + real, _number(argument, _PACKED[real])
+        parts.append(part)
+    packet = b"".join([_text(message.address), _text(tags), *parts])
     if message.at is None:
         return packet
     tag = round((message.at + _NTP_TO_UNIX) * 2**32)
     return _BUNDLE + struct.pack(">Qi", tag, len(packet)) + packet
+
+
+def _text(text: str) -> bytes:
+    data = text.encode("utf-8", "replace")
+    return data + bytes(4 - len(data) % 4)
+
+
+def _number(value: float | None, packed: struct.Struct) -> bytes:
+    try:
+        return packed.pack(value)
+    except (struct.error, OverflowError) as error:
+        raise BadArguments(f"{value!r} is no number that OSC's type {packed.format[1:]} can hold.") from error
 
 
 def shorten(text: str, limit: int = MAX_TEXT_BYTES) -> str:

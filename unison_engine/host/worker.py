@@ -92,22 +92,26 @@ class Worker:
             Interrupted: it ended on the way.
         """
         context = multiprocessing.get_context("spawn")
+        if self._closed:
+            raise self._shut_down()
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=serve, args=(theirs, self._open, self._plugins), name="unison-worker", daemon=True
+        )
+        self._reloads.clear()
+        # Outside the lock, as it takes a while, and who cancels a job meanwhile is the event loop.
+        process.start()
+        # With the child's end open here as well, its death would never show.
+        theirs.close()
         with self._lock:
-            if self._closed:
-                raise Interrupted("the host is shutting down; send the request again when it is back.")
             if self._pipe:
                 self._pipe.close()
-            ours, theirs = context.Pipe()
-            self._process = context.Process(
-                target=serve, args=(theirs, self._open, self._plugins), name="unison-worker", daemon=True
-            )
-            self._reloads.clear()
-            self._inside = Inside()
-            self._process.start()
+            self._process, self._pipe, self._inside = process, ours, Inside()
             self.starts += 1
-            # With the child's end open here as well, its death would never show.
-            theirs.close()
-            self._pipe = ours
+            closed = self._closed
+        if closed:
+            self.close()
+            raise self._shut_down()
         ready = self._outcome()
         if isinstance(ready, Failed):
             raise _error(ready)
@@ -165,13 +169,11 @@ class Worker:
 
     def cancel(self, job: str) -> None:
         """Ask the child to give this job up; does nothing if it is at another."""
-        with contextlib.suppress(Interrupted):
-            self._send(Cancel(job))
+        self._tell(Cancel(job))
 
     def listen(self, job: str) -> None:
         """Have `hear` of this job's `render` called if it is not too late; does nothing if the child is at another."""
-        with contextlib.suppress(Interrupted):
-            self._send(Listen(job))
+        self._tell(Listen(job))
 
     def close(self) -> None:
         """Kill the child, which holds nothing to save; a blocked `start` or `render` raises Interrupted."""
@@ -181,7 +183,16 @@ class Worker:
             self._process.kill()
             self._process.join()
 
-    def _send(self, message: Work | Cancel | Listen | Reload) -> None:
+    def _shut_down(self) -> Interrupted:
+        return Interrupted("the host is shutting down; send the request again when it is back.")
+
+    def _tell(self, message: Cancel | Listen) -> None:
+        """Send what a child that is gone need not hear. It waits for nothing, as the event loop calls it."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._pipe:
+                self._pipe.send(message)
+
+    def _send(self, message: Work | Reload) -> None:
         with self._lock:
             try:
                 assert self._pipe is not None
