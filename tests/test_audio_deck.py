@@ -239,6 +239,41 @@ def test_xruns_are_told_and_counted_over_devices(room: Room) -> None:
     assert (room.deck.underruns, room.deck.overruns) == (2, 1)
 
 
+ONES = Sound("ones", np.ones((RATE, 1), np.float32), RATE)
+
+
+def test_another_device_is_no_louder_than_the_one_before(room: Room) -> None:
+    room.deck.master_db = -40.0
+    playback = room.deck.play(ONES, Manner(loop=True, fade_in=0.5))
+    room.deck.set_gain(playback.id, -20.0)
+    room.let(1.0)
+    room.change(room.open(LOOPBACK, Wish(rate=44_100)))
+    room.let(0.3)
+    heard = np.abs(room.heard(0.29))
+    assert heard.max() <= 1.01e-3
+    assert heard[-4410] == pytest.approx(1e-3, rel=0.01)  # It does not fade in for half a second once more.
+
+
+def test_a_stop_holds_on_another_device(room: Room) -> None:
+    playback = room.deck.play(ONES, Manner(loop=True))
+    room.let(0.5)
+    room.deck.close()
+    room.deck.stop(playback.id, 0.2)
+    room.deck.change(room.open(LOOPBACK, Wish(rate=44_100)))
+    room.began = room.now
+    room.let(0.5)
+    assert room.deck.standings() == [] and room.states()[-1] == "ended"
+
+
+def test_a_seek_before_a_sound_begins_holds_when_it_gets_its_time(room: Room) -> None:
+    playback = room.deck.play(NOISE, wait=True)
+    room.deck.seek(playback.id, 0.5)
+    room.deck.schedule(playback.id, 1000.5)
+    room.let(1.0)
+    heard = room.heard(0.5)
+    assert np.array_equal(heard[480:960], NOISE.samples[RATE // 2 + 480 : RATE // 2 + 960, 0])
+
+
 def test_a_sound_that_has_begun_keeps_its_time_after_a_seek(room: Room) -> None:
     playback = room.deck.play(NOISE, Manner(loop=True))
     room.let(0.5)

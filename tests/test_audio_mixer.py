@@ -8,7 +8,7 @@ import pytest
 from unison_engine.audio.capture import CaptureRing
 from unison_engine.audio.limiter import CEILING
 from unison_engine.audio.mixer import Mixer
-from unison_engine.audio.voice import Block, Shape
+from unison_engine.audio.voice import Block, Shape, Voice
 
 RATE = 48_000
 NOISE = np.random.default_rng(0).normal(0.0, 0.1, (1000, 1)).astype(np.float32)
@@ -48,7 +48,7 @@ def test_fades_rise_from_nothing_and_fall_to_nothing() -> None:
     assert fall[-1] == 0 and np.all(np.diff(fall[1:]) < 0) and np.all(out[101:799] == 0.5)
 
 
-@pytest.mark.parametrize("change", ["stop", "seek", "gain", "master"])
+@pytest.mark.parametrize("change", ["stop", "stop twice", "seek", "gain", "master"])
 def test_no_change_is_heard_as_a_click(change: str) -> None:
     """Of a sine no two frames differ by more than its steepest step, nor do they when it is stopped or entered anew."""
     sine = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)[:, None]
@@ -56,6 +56,10 @@ def test_no_change_is_heard_as_a_click(change: str) -> None:
     voice = mixer.add(sine, Shape(), 100)
     before = heard(mixer)
     if change == "stop":
+        voice.stop(240)
+    elif change == "stop twice":
+        voice.stop(2400)
+        before = np.concatenate([before, heard(mixer, (1900,))])
         voice.stop(240)
     elif change == "seek":
         mixer.seek(voice, 1027)
@@ -65,6 +69,33 @@ def test_no_change_is_heard_as_a_click(change: str) -> None:
     steepest = 0.5 * 2 * np.pi * 440 / RATE
     assert np.abs(np.diff(out)).max() < 2 * steepest
     assert (np.abs(out[-500:]).max() < 0.06) == (change != "seek")
+
+
+def test_a_stop_within_a_fade_goes_on_from_where_that_is() -> None:
+    voice = Voice(np.full((RATE, 1), 0.5, np.float32), Shape(), 0, 100)
+    voice.next(1000)
+    voice.stop(1000)
+    before = voice.next(900)[-1, 0]
+    voice.stop(50)
+    fall = voice.next(100)[:, 0]
+    assert len(fall) == 50 and fall[0] <= before < 0.02 and np.all(np.diff(fall) < 0) and voice.ended
+
+
+def test_a_seek_revives_nothing_that_is_being_stopped() -> None:
+    mixer = Mixer(RATE, 1)
+    voice = mixer.add(np.full((RATE, 1), 0.5, np.float32), Shape(loop=True), mixer.earliest)
+    heard(mixer, (1000,))
+    voice.stop(4800)
+    heard(mixer, (2400,))
+    mixer.seek(voice, 100)
+    out = heard(mixer, (1200, 3600))[:, 0]
+    assert 0.01 < out[600] < 0.26 and not out[-1000:].any() and mixer.voices == []
+
+
+def test_a_loop_of_nothing_ends() -> None:
+    mixer = Mixer(RATE, 1)
+    mixer.add(np.zeros((0, 1), np.float32), Shape(loop=True), mixer.earliest)
+    assert [turn.state for turn in mixer.render(480)[1]] == ["started", "ended"]
 
 
 def test_a_loop_goes_round_with_its_end_laid_over_its_beginning() -> None:

@@ -32,6 +32,24 @@ def test_a_missing_tag_string_means_no_arguments() -> None:
     assert decode(b"/a\0\0") == [Message("/a", ())]
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_messages_are_written_as_others_write_them(wide: bool) -> None:
+    values = (1, -(2**31), 4.3, "", "abc", "abcd", "grün", b"", b"\1\2\3\4\5", True)
+    builder = OscMessageBuilder("/a/bc")
+    for value in values:
+        if isinstance(value, (str, bytes)):
+            builder.add_arg(value)
+        else:
+            builder.add_arg(value, ("ih" if isinstance(value, int) else "fd")[wide])
+    assert encode(Message("/a/bc", values), wide) == builder.build().dgram
+
+
+@pytest.mark.parametrize(("value", "tag"), [(2**31, "i"), (1e39, "f"), (None, "f")])
+def test_what_a_message_cannot_hold_is_named(value: float | None, tag: str) -> None:
+    with pytest.raises(BadArguments, match=f"type {tag} can hold"):
+        encode(Message("/a", (value,)))
+
+
 def test_bundles_carry_their_time_inwards() -> None:
     inner = OscBundleBuilder(1_700_000_000)  # Earlier than the outer one, which is not allowed.
     inner.add_content(OscMessage(message("/in", 2)))

@@ -12,8 +12,11 @@ import pytest
 import soundfile
 
 from tests.test_host_server import bundle
+from unison_engine.audio.deck import Deck
+from unison_engine.audio.null import NULL, NullDevice
 from unison_engine.host import daw
 from unison_engine.host.osc import Message
+from unison_engine.host.player import Player
 from unison_engine.host.transport import Transport
 from unison_engine.testing import LiveHost, OscClient, message, open_fast
 
@@ -43,6 +46,15 @@ def test_reaper_is_followed_through_messages_that_come_late_by_unequal_times() -
     assert when == pytest.approx(1000.0 + 16 * 240 / 93, abs=0.003)
     tell("reaper", transport, 1002.0, "/stop", 1.0)
     assert transport.when(17) is None and transport.where(1010.0) == pytest.approx(2.0, abs=0.02)
+
+
+@pytest.mark.parametrize("bars", [(1.0, 6.0), (None, None)])
+def test_a_tempo_that_is_told_is_the_tempo(bars: tuple[float | None, float | None]) -> None:
+    player = Player(Deck(NullDevice(NULL, None, clock=lambda: 1000.0)), lambda state: None)
+    player.follow("osc", 120.0, 4.0, RATE)
+    player.set_transport(1000.0, 0.0, 120.0, True, bars[0], 4.0)
+    player.set_transport(1010.0, 10.0, 60.0, True, bars[1], 4.0)
+    assert player.transport_now()[3] == 60.0
 
 
 def test_a_jump_and_a_tempo_that_changed_on_the_way_move_the_bars() -> None:

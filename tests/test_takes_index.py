@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.test_takes import RATE, noise, recipe
 from unison_engine.errors import LibraryFailed
@@ -95,6 +96,24 @@ def test_it_follows_the_folder(library: TakeLibrary) -> None:
     assert sorted(library.ids()) == ["bell", "copy", "gate"] and library.get("gate").recipe == recipe(second=1)
     library.get("bell").path.replace(library.folder / "theirs.wav")
     assert sorted(library.ids()) == ["copy", "gate", "theirs"]
+
+
+def test_strange_files_are_passed_over(library: TakeLibrary) -> None:
+    with open(os.fsencode(library.folder) + b"/caf\xe9.wav", "wb") as latin:
+        latin.write((library.folder / "bell.wav").read_bytes())
+    soundfile.write(library.folder / "drums.wav", np.zeros(100), 48_000)
+    (library.folder / "drums.json").write_text("[1, 2]")
+    assert sorted(library.ids()) == ["bell", "door", "rain"]
+
+
+def test_a_record_beside_a_take_is_somebody_elses(library: TakeLibrary) -> None:
+    theirs = {library.folder / f"{name}.json" for name in ("bell", "door", "rain")}
+    for path in theirs:
+        path.write_text("{}")
+    library.rename("bell", "gong")
+    library.put_away("door")
+    library.remove("rain")
+    assert set(library.folder.glob("*.json")) == theirs
 
 
 def test_files_are_read_once(library: TakeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:

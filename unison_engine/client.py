@@ -76,7 +76,7 @@ class Client:
         self._http = Http(url, token)
         self._numbers = itertools.count(1)
         # What came for each request that is waited for: who waits for one may ask for another meanwhile.
-        self._inboxes: dict[int, deque[Message]] = {}
+        self._inboxes: dict[Argument, deque[Message]] = {}
 
     def __enter__(self) -> Client:
         """The client itself."""
@@ -254,10 +254,10 @@ class Client:
                     inbox.append(message)
             elif message.address == "/unison/fail" and message.arguments[:2] == ("", 0):
                 asked_last.append(message)
-            else:
+            elif not message.address.startswith("/unison/event/"):
                 told = message.arguments[1] if message.address in _NAMED else message.arguments[0]
-                for inbox in (inbox for number, inbox in self._inboxes.items() if number == told):
-                    inbox.append(message)
+                if told in self._inboxes:
+                    self._inboxes[told].append(message)
 
 
 def _page(take_id: str) -> str:

@@ -37,5 +37,7 @@ class CaptureRing:
 
     def last(self, frames: int) -> Block:
         """The last frames, oldest first, [up to frames, channels]."""
-        end = self.written % len(self._ring)
-        return np.roll(self._ring, -end, axis=0)[len(self._ring) - min(frames, self.held) :]
+        count, end = min(frames, self.held), self.written % len(self._ring)
+        later = min(count, end)
+        # No more than is asked for is copied: who writes may be waiting.
+        return np.concatenate([self._ring[len(self._ring) - (count - later) :], self._ring[end - later : end]])

@@ -10,6 +10,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -86,8 +87,8 @@ class Deck:
             self.device = device
             self._ring = CaptureRing(CAPTURE_SECONDS, device.rate, device.inputs)
             if rate != 1 or before.channels != device.outputs:
-                self._mixer = Mixer(device.rate, device.outputs, round(before.position * rate))
-                self.master_db = self._master_db
+                master = _factor(self._master_db)
+                self._mixer = Mixer(device.rate, device.outputs, round(before.position * rate), master)
                 for playback in self._playbacks.values():
                     self._move(playback, rate)
         self.start()
@@ -182,6 +183,8 @@ class Deck:
             if seconds >= playback.sound.seconds:
                 raise BadArguments(f"the sound lasts {playback.sound.seconds:.3f} s; {seconds:g} s is behind its end.")
             playback.voice = self._mixer.seek(playback.voice, self._mixer.frames(seconds))
+            if not playback.begun:  # It may get another time, and begins there all the same.
+                playback.manner = replace(playback.manner, offset=seconds)
 
     def set_gain(self, playback_id: int, gain_db: float) -> None:
         """Change the gain of a playback, without a click.
@@ -275,10 +278,20 @@ class Deck:
     def _move(self, playback: Playback, rate: float) -> None:
         """Give a playback a voice in a new mixer, whose rate is so many times that of the one before."""
         old, begun = playback.voice, playback.voice.played > 0
-        shape = self._shape(playback.manner, round(old.place(old.played) * rate), entered=begun)
+        shape = Shape(
+            gain=old.gain.target,
+            # What is left of its own; where it stood still in the middle it is faded in again.
+            fade_in=max(
+                round((old.shape.fade_in - old.played) * rate), self._mixer.frames(EDGE_SECONDS) if begun else 0
+            ),
+            fade_out=round(old.shape.fade_out * rate),
+            loop=old.shape.loop,
+            crossfade=round(old.shape.crossfade * rate),
+            offset=round(old.place(old.played) * rate),
+        )
         start = None if old.start is None else self._mixer.earliest if begun else round(old.start * rate)
         playback.voice = self._add(_at_rate(playback.sound, self._mixer.rate), shape, start)
-        playback.voice.gain.set(old.gain.target)
+        playback.voice.stop_as(old, rate)
 
     def _add(self, samples: Block | Tap, shape: Shape, start: int | None) -> Voice:
         if isinstance(samples, Tap):

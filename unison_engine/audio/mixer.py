@@ -34,12 +34,12 @@ class Mixer:
         limiter: what the sum goes through.
     """
 
-    def __init__(self, rate: float, channels: int, position: int = 0) -> None:
-        """Begin silent at a frame."""
+    def __init__(self, rate: float, channels: int, position: int = 0, master: float = 1.0) -> None:
+        """Begin silent at a frame, with a factor as the master gain."""
         self.rate = rate
         self.channels = channels
         self.position = position
-        self.master = Ramp(1.0, self.frames(RAMP_SECONDS))
+        self.master = Ramp(master, self.frames(RAMP_SECONDS))
         self.voices: list[Voice] = []
         self.limiter = Limiter(rate, channels)
 
@@ -67,6 +67,7 @@ class Mixer:
     def seek(self, voice: Voice, frame: int) -> Voice:
         """Go on from another frame of the sound; the place that is left fades out while the new one fades in.
 
+        A voice that is being stopped ends when it would have ended.
         Returns the voice that takes the place of the one given.
         """
         edge = self.frames(EDGE_SECONDS)
@@ -74,11 +75,13 @@ class Mixer:
             voice.gain.target, edge, voice.shape.fade_out, voice.shape.loop, voice.shape.crossfade, offset=frame
         )
         started = voice.start is not None and voice.played > 0
+        entered = self.add(voice.samples, shape, self.earliest if started else voice.start, voice.tap)
+        entered.stop_as(voice)
         if started:
             voice.stop(edge)
         else:
             self.voices.remove(voice)
-        return self.add(voice.samples, shape, self.earliest if started else voice.start, voice.tap)
+        return entered
 
     def render(self, count: int) -> tuple[Block, list[Turn]]:
         """The next frames, [count, channels], and what began or ended in them."""

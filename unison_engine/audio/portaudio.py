@@ -196,11 +196,12 @@ class PortAudioDevice:
     def _begin(self) -> None:
         """Fill the ring and have it played; from here on frames are heard one after the other."""
         self._base = self._written - self._output.read_available
+        # Before the ring is filled, as what is mixed for it has its times.
+        self.epoch = self._unix(self._stream.time + self.out_latency) - self._base / self.rate
         self._fill()
         self._playing = self._stream.play_ringbuffer(self._output)
         self._anchored = False
         self._drift = _Drift()
-        self.epoch = self._unix(self._stream.time + self.out_latency) - self._base / self.rate
 
     def _fill(self) -> bool:
         chunks = -(-(self._target - self._output.read_available) // self._chunk)

@@ -102,6 +102,7 @@ class Voice:
         self.gain = Ramp(shape.gain, ramp)
         self.played = 0  # Frames since the start.
         self._stop: tuple[int, int] | None = None  # (frame since the start, length of the fade)
+        self._level = 1.0  # Where the fade of that stop begins: an earlier one may be on its way.
         self._resumed: int | None = None  # Frame since the start at which it ran dry.
         length = len(samples)
         self._seam = min(shape.crossfade, length // 2) if shape.loop else 0
@@ -123,6 +124,8 @@ class Voice:
     @property
     def ended(self) -> bool:
         """Nothing more will come."""
+        if not len(self.samples):
+            return True
         if self._stop and self.played >= sum(self._stop):
             return True
         return not self.shape.loop and self.shape.offset + self.played >= len(self.samples)
@@ -132,7 +135,22 @@ class Voice:
         if self.tap:
             fade = 0 if self.dry else min(fade, self.ahead)  # Dry, it is silent already.
         if self._stop is None or self.played + fade < sum(self._stop):
+            self._level = self._faded
             self._stop = (self.played, fade)
+
+    def stop_as(self, other: Voice, rate: float = 1.0) -> None:
+        """Be stopped as another voice is, whose place it takes at so many times its rate."""
+        if other._stop:
+            self._level = other._faded
+            self._stop = (0, round(max(0, sum(other._stop) - other.played) * rate))
+
+    @property
+    def _faded(self) -> float:
+        """The gain that the fade of a stop has come down to."""
+        if self._stop is None:
+            return 1.0
+        left = np.array([sum(self._stop) - self.played])
+        return self._level * float(raised_cosine(left, self._stop[1])[0, 0])
 
     def next(self, count: int) -> Block:
         """Its next frames, [up to count, channels]: fewer at its end, and where they are not made yet."""
@@ -155,7 +173,7 @@ class Voice:
             block = block * raised_cosine(np.arange(left + count - 1, left - 1, -1), self.shape.fade_out)
         if self._stop:
             end = sum(self._stop) - first
-            block = block * raised_cosine(np.arange(end, end - count, -1), self._stop[1])
+            block = block * (self._level * raised_cosine(np.arange(end, end - count, -1), self._stop[1]))
         if self.tap:
             block = self._smoothed(block, self.tap.edge)
         return np.asarray(block, np.float32)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from unison_engine.audio import read_audio
@@ -23,6 +25,13 @@ from unison_engine.tasks import Request
 
 EXPORTS = "Exports"
 MAX_VARIATIONS = 16
+_BLOCK_FRAMES = 1 << 16
+# Hz, by the kind of samples, where not every rate is taken; libsndfile itself tells too late or not at all.
+_RATES: dict[str, Sequence[int]] = {
+    "VORBIS": range(1, 200_001),
+    "OPUS": (8_000, 12_000, 16_000, 24_000, 48_000),
+    "MPEG_LAYER_III": (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+}
 
 
 class Copy(Schema):
@@ -52,6 +61,10 @@ class Copy(Schema):
         if self.wanted and not soundfile.check_format(self._format, self._subtype):
             known = ", ".join(sorted(name.lower() for name in soundfile.available_subtypes(self._format)))
             raise BadArguments(f"a {self._format.lower()} file holds no {self.subtype} samples; it holds {known}.")
+        allowed = _RATES.get(self._subtype)
+        if self.rate and allowed and self.rate not in allowed:
+            known = f"up to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+            raise BadArguments(f"{self._subtype.lower()} holds no sound of {self.rate} Hz; it holds {known}.")
 
     def write(self, take: Take, library: Path, path: Path | None = None) -> Path:
         """Write the copy, by default into the folder Exports of the library; returns where it is.
@@ -73,12 +86,26 @@ class Copy(Schema):
             elif path.exists():
                 raise BadArguments(f"there is a file {str(path)!r} already; nothing is overwritten, name another.")
             path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, wave, rate, format=self._format, subtype=self._subtype)
+            self._write(path, wave, rate)
         except (OSError, soundfile.LibsndfileError) as error:
             raise LibraryFailed(
                 f"{str(path)!r} cannot be written ({error}); see that there is room, and try again."
             ) from error
         return path
+
+    def _write(self, path: Path, wave: NDArray[np.float32], rate: int) -> None:
+        """Write the file under another name first, so that half a file is never taken for one.
+
+        In blocks: libsndfile puts what it gives to its encoders on the stack, and a long sound ends the process.
+        """
+        part = path.with_name(f".{path.name}.part")
+        try:
+            with soundfile.SoundFile(part, "w", rate, 1, format=self._format, subtype=self._subtype) as file:
+                for first in range(0, len(wave), _BLOCK_FRAMES):
+                    file.write(wave[first : first + _BLOCK_FRAMES])
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @property
     def _format(self) -> str:

@@ -50,8 +50,11 @@ class JackTransport:
             now, frame = time.time(), self._client.transport_frame
             bar = None
             if "bar" in position:
+                # That is the bar at the beginning of JACK's period, and the frame is that of this moment.
+                since = (frame - position["frame"]) / self._client.samplerate if state == self._rolling else 0.0
                 ticks = position["tick"] / position["ticks_per_beat"]
-                bar = position["bar"] + (position["beat"] - 1 + ticks) / position["beats_per_bar"]
+                beat = position["beat"] - 1 + ticks + since * position["beats_per_minute"] / 60
+                bar = position["bar"] + beat / position["beats_per_bar"]
             self._tell(
                 (
                     now,

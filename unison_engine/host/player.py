@@ -134,7 +134,8 @@ class Player:
         at, seconds, playing, bpm, beats_per_bar, bar = reading
         transport = self._transport
         transport.beats_per_bar = beats_per_bar or transport.beats_per_bar
-        transport.bpm = bpm or transport.bpm
+        if bpm:
+            transport.at_tempo(bpm)
         transport.playing = playing
         transport.exactly(seconds, at)
         transport.at_bar(1.0 + seconds / transport.bar_seconds if bar is None else bar)

@@ -222,7 +222,8 @@ class Scheduler:
         if job.cancel_wished:
             raise Cancelled("the job was cancelled after its last step.")
         before = self.queue.jobs.get(job.parent)
-        parent = before.take.id if before and before.take else job.parent or None
+        # What is made again of a job that has no take has none to come from.
+        parent = (before.take.id if before.take else None) if before else job.parent or None
         return await asyncio.to_thread(self._library.save, wave, rate, recipe, job.request.out, parent)
 
     def _deliver(self, job: Job, take: Take, streaming: Streaming | None) -> None:

@@ -127,6 +127,11 @@ class TakeIndex:
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name.endswith(".wav") and not entry.name.startswith("."):
+                    try:
+                        entry.name.encode()
+                    except UnicodeEncodeError:  # Written by a system with another code.
+                        log.warning("%r is not listed: its name is not in UTF-8", entry.name)
+                        continue
                     with contextlib.suppress(FileNotFoundError):  # Removed meanwhile.
                         told = entry.stat()
                         stamps[entry.name.removesuffix(".wav")] = f"{told.st_mtime_ns} {told.st_size}"

@@ -27,8 +27,9 @@ from unison_engine.errors import BadArguments, LibraryFailed, UnknownAsset
 from unison_engine.loudness import integrated_lufs, true_peak
 from unison_engine.takes import metadata
 from unison_engine.takes.index import TakeIndex, read_take
+from unison_engine.takes.metadata import own_document
 from unison_engine.takes.take import Recipe, Take
-from unison_engine.takes.wavefile import RATE, at_file_rate, pcm24, write_wav
+from unison_engine.takes.wavefile import RATE, at_file_rate, pcm24, read_chunks, write_wav
 from unison_engine.tasks import existing_file, is_file
 
 MAX_SLUG = 40
@@ -204,8 +205,10 @@ class TakeLibrary:
         """
         path = self.get(take_id).path
         with self._told("deleted"):
+            record = _record(path)
             path.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink(missing_ok=True)
+            if record:
+                record.unlink(missing_ok=True)
 
     def put_away(self, take_id: str) -> Path:
         """Move a take into the folder Removed, where it is no take any more; returns its path there.
@@ -267,8 +270,7 @@ class TakeLibrary:
 
     @staticmethod
     def _move(path: Path, place: Path) -> None:
-        record = path.with_suffix(".json")
-        if record.is_file():  # Engine 0.1 wrote the take there.
+        if record := _record(path):
             os.replace(record, place.with_suffix(".json"))
         os.replace(path, place)
 
@@ -334,3 +336,9 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _record(path: Path) -> Path | None:
+    """The JSON beside a take of engine 0.1, which is a part of it; beside another it is somebody else's."""
+    record = path.with_suffix(".json")
+    return record if record.is_file() and own_document(read_chunks(path)) is None else None

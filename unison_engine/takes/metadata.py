@@ -71,12 +71,16 @@ def take_document(chunks: dict[bytes, bytes], path: Path) -> str | None:
     Raises:
         OSError: the JSON beside it cannot be read.
     """
-    try:
-        found = ElementTree.fromstring(chunks.get(b"iXML", b"").rstrip(b"\0")).findtext("UNISON/TAKE")
-    except ElementTree.ParseError:
-        found = None
-    record = path.with_suffix(".json")
+    found, record = own_document(chunks), path.with_suffix(".json")
     return record.read_text(encoding="utf-8") if found is None and record.is_file() else found
+
+
+def own_document(chunks: dict[bytes, bytes]) -> str | None:
+    """The take as JSON, from the chunks of its file alone."""
+    try:
+        return ElementTree.fromstring(chunks.get(b"iXML", b"").rstrip(b"\0")).findtext("UNISON/TAKE")
+    except ElementTree.ParseError:
+        return None
 
 
 def parse_take(document: str, path: Path) -> Take:
@@ -85,7 +89,10 @@ def parse_take(document: str, path: Path) -> Take:
     Raises:
         ValueError: it is not the JSON of a take, or of a later version's.
     """
-    return Take.model_validate({**json.loads(document), "id": path.stem, "path": path})
+    found = json.loads(document)
+    if not isinstance(found, dict):
+        raise ValueError(f"a take is an object in JSON, not a {type(found).__name__}")
+    return Take.model_validate({**found, "id": path.stem, "path": path})
 
 
 def _ascii(text: str) -> bytes:
