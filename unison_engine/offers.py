@@ -80,7 +80,7 @@ class Offer:
         self.tasks[task.name] = task
 
     def _backend(self, backend: Backend) -> None:
-        for name in ("name", "automatic", "describe", "load"):
+        for name in ("name", "automatic", "precision", "describe", "load"):
             if not hasattr(backend, name):
                 raise PluginFailed(f"a backend {type(backend).__name__} has no {name!r}; see unison_engine.runtime.")
         self.backends[backend.name] = backend

@@ -7,6 +7,14 @@ import { decode, encode } from "./osc.js";
 
 export { bundle, decode, encode, float, int } from "./osc.js";
 
+// Node 18, which Debian 12 has, knows no such class.
+const Told = globalThis.CustomEvent ?? class extends Event {
+  constructor(type, { detail }) {
+    super(type);
+    this.detail = detail;
+  }
+};
+
 /** What the engine refused or could not do; `code` never changes, the message may. */
 export class UnisonError extends Error {
   constructor(code, message, job = "") {
@@ -33,7 +41,7 @@ export async function connect(url, { token = "" } = {}) {
   socket.binaryType = "arraybuffer";
   await new Promise((resolve, reject) => {
     socket.onopen = resolve;
-    socket.onerror = () => reject(new UnisonError("unreachable", `no engine answers at ${base.origin}.`));
+    socket.onerror = () => reject(new UnisonError("unreachable", `no engine answers at ${base.origin}; start one with: unison serve`));
   });
   const unison = new Unison(base.origin, socket, token);
   if (token) await unison.call("/unison/auth", [token]);
@@ -243,7 +251,7 @@ export class Unison extends EventTarget {
 
   #received(packet) {
     for (const { address, args } of decode(packet)) {
-      this.dispatchEvent(new CustomEvent("message", { detail: { address, args } }));
+      this.dispatchEvent(new Told("message", { detail: { address, args } }));
       if (address === "/unison/progress") {
         const [job, fraction, stage, step, steps, eta] = args;
         this.#jobs.get(job)?.({ job, fraction, stage, step, steps, eta });
@@ -257,7 +265,7 @@ export class Unison extends EventTarget {
   }
 
   #told({ COMMAND, DATA }) {
-    this.dispatchEvent(new CustomEvent("path", { detail: { command: COMMAND, path: DATA } }));
+    this.dispatchEvent(new Told("path", { detail: { command: COMMAND, path: DATA } }));
   }
 
   #closed() {

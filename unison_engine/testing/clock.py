@@ -6,7 +6,7 @@ from __future__ import annotations
 class OfflineClock:
     """Call it for the time in Unix seconds; whoever sleeps by it moves it on and waits for nothing.
 
-    `NullOutput(clock, clock.sleep)` is a device that plays an hour at once.
+    `NullDevice(clock=clock)` is a device that plays an hour at once.
     """
 
     def __init__(self, now: float = 1_000_000_000.0) -> None:
