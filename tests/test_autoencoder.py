@@ -80,6 +80,17 @@ def test_standardised_latents_have_zero_mean_and_unit_deviation(bank: ClipBank, 
     torch.testing.assert_close(latents.std(0), torch.ones(8), atol=0.25, rtol=0)
 
 
+@pytest.mark.parametrize("left", ["speech", "sound"])
+def test_a_corpus_of_one_kind_is_enough(left: str, bank: ClipBank, tmp_path: Path) -> None:
+    trainer = AutoencoderTrainer(small(), bank, recipe(), tmp_path)
+    if left == "speech":
+        trainer._sounds = []
+    else:
+        trainer._speech = []
+    for _ in range(20):
+        assert trainer.crops().abs().amax() > 0
+
+
 def test_training_brings_the_sound_nearer(bank: ClipBank, tmp_path: Path) -> None:
     trainer = AutoencoderTrainer(small(), bank, recipe(steps=200, batch=4), tmp_path)
     wave = torch.cat([trainer.crops() for _ in range(8)])

@@ -48,6 +48,14 @@ def test_a_user_may_write_one_caption_and_leave_out_what_has_a_default(manifest:
     assert (clip.kind, clip.split, clip.label) == ("sound", "train", None)
 
 
+def test_captions_may_hold_what_only_python_takes_for_the_end_of_a_line(manifest: Path) -> None:
+    strange = SOUND.model_copy(update={"captions": ("a\u2028bell\x85rings",)})
+    write_manifest(manifest, [strange, SPEECH])
+    assert read_manifest(manifest) == [strange, SPEECH]
+    manifest.write_text("\ufeff" + manifest.read_text(encoding="utf-8"), encoding="utf-8")
+    assert read_manifest(manifest) == [strange, SPEECH]
+
+
 @pytest.mark.parametrize(
     ("line", "named"),
     [
@@ -55,6 +63,10 @@ def test_a_user_may_write_one_caption_and_leave_out_what_has_a_default(manifest:
         ('{"path": "a.flac", "seconds": -1, "caption": "x"}', "seconds"),
         ('{"path": "a.flac", "seconds": 1, "caption": "x", "split": "dev"}', "split"),
         ('{"path": "a.flac", "seconds": 1}', "captions"),
+        ('{"path": "a.flac", "seconds": 1, "caption": " "}', "captions"),
+        ('{"path": "a.flac", "seconds": 1, "transcript": ""}', "transcript"),
+        ('{"path": "a.flac", "seconds": 1, "label": "bell"}', "captions"),
+        ('{"path": "b.flac", "seconds": 1, "transcript": "x", "label": "bell"}', "label"),
         ('{"path": "a.flac", "seconds": 1, "caption": "x", "transcript": "y"}', "transcript"),
         ('{"path": "a.flac", "seconds": 1, "caption": "x", "captions": ["y"]}', "not both"),
         ('{"path": "a.flac", "seconds": 1, "caption": "x", "gender": "male"}', "gender"),

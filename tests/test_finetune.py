@@ -65,7 +65,7 @@ BOB: dict[str, Any] = {"speaker": "bob", "gender": "male"}
         (speech("go.", **ADA), ("tts",)),
         (speech("go.", "stop.", **ADA), ("tts", "zeroshotts")),
         (speech("go.", seconds=2.5, **ADA), ("tts", "zeroshotts")),
-        (speech("go.", "stop.", seconds=12.0, **ADA), ("tts",)),
+        (speech("go.", "stop.", seconds=12.0, **ADA), ()),
         (speech("go.", "stop.", speaker="ada"), ("zeroshotts",)),
         (speech("go.", **ADA) + sounds("rain"), ("speech_audio_mix", "edit_speech_insert", "speech_delete", "denoise")),
         (speech("go.", **ADA) + sounds("rain", "wind"), ("edit_arsp",)),

@@ -73,6 +73,20 @@ def test_a_run_stops_when_its_time_is_up_and_goes_on_from_there(bank: ClipBank, 
     assert len(list((tmp_path / "samples" / "000003").glob("*.png"))) == 3
 
 
+def test_a_run_of_other_clips_or_tuples_is_not_gone_on_with(bank: ClipBank, tmp_path: Path) -> None:
+    trainer(bank, tmp_path, recipe(steps=1)).run()
+    other = trainer(bank, tmp_path, recipe(steps=2, seed=8))
+    with pytest.raises(BadArguments, match="a run with other seed; go on with"):
+        other.run()
+    more = trainer(bank, tmp_path, recipe(steps=2))
+    more.checkpoint.record["data"] = {"clips": 1}
+    with pytest.raises(BadArguments, match="other clips"):
+        more.run()
+    longer = trainer(bank, tmp_path, recipe(steps=2))
+    longer.run()
+    assert longer.progress.step == 2
+
+
 def test_the_checkpoint_is_the_average_and_tells_how_it_was_made(bank: ClipBank, tmp_path: Path) -> None:
     run = trainer(bank, tmp_path, recipe(steps=3))
     run.run()

@@ -74,7 +74,8 @@ def test_published_shares_go_by_their_name(tmp_path: Path) -> None:
         ('tasks = "published"', "[synthesis]\nnoise = 1", "noise"),
         ('tasks = "published"', "[synthesis]\nroom_share = 1.5", "room_share"),
         ('tasks = "published"', "[synthesis]\nedit_snr_db = [3.0, -3.0]", "ends before it starts"),
-        ('tasks = "published"', '[synthesis]\nroom_tasks = ["sing"]', "unknown tasks"),
+        ('tasks = "published"', '[synthesis]\nroom_tasks = ["sing"]', "never heard in a room"),
+        ('tasks = "published"', '[synthesis]\nroom_tasks = ["tts"]', "never heard in a room"),
     ],
 )
 def test_settings_are_strict(tmp_path: Path, tasks: str, more: str, told: str) -> None:

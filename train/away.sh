@@ -47,10 +47,12 @@ pack() {
 leg() {
     kit=$1 out=$2 minutes=${3:-8} python=${PYTHON:-python3}
     mkdir -p "$out"
-    if [ ! -d "$kit/here" ]; then
-        rm -rf "$kit/unpacked"
+    # Of another kit than the one that is unpacked, the run begins anew.
+    if ! cmp -s "$kit/kit.sha256" "$kit/here/kit.sha256"; then
+        rm -rf "$kit/unpacked" "$kit/here" "$kit/run"
         mkdir "$kit/unpacked"
         whole "$kit/kit" | tar -xz -C "$kit/unpacked"
+        cp "$kit/kit.sha256" "$kit/unpacked"
         mv "$kit/unpacked" "$kit/here"
     fi
     export PYTHONPATH="$kit/here/site"

@@ -15,7 +15,7 @@ from unison_train.corpus.shards import INDEX
 from unison_train.model.config import PRESETS
 from unison_train.precision import Precision
 from unison_train.synthesis.settings import Synthesis
-from unison_train.synthesis.tasks import GENERATION_TASKS, PUBLISHED_SHARES, TASKS
+from unison_train.synthesis.tasks import GENERATION_TASKS, PUBLISHED_SHARES, ROOM_TASKS, TASKS
 
 
 class _Strict(BaseModel):
@@ -126,8 +126,8 @@ class TrainConfig(_Strict):
     def _known_tasks(self) -> TrainConfig:
         if unknown := sorted(set(self.tasks) - set(TASKS)):
             raise ValueError(f"unknown tasks {unknown}; known are {', '.join(TASKS)}")
-        if unknown := sorted(set(self.synthesis.room_tasks) - set(TASKS)):
-            raise ValueError(f"unknown tasks {unknown} in room_tasks; known are {', '.join(TASKS)}")
+        if dry := sorted(set(self.synthesis.room_tasks) - set(ROOM_TASKS)):
+            raise ValueError(f"{dry} in room_tasks are never heard in a room; give some of {', '.join(ROOM_TASKS)}")
         if not any(self.tasks.get(task, 0) > 0 for task in GENERATION_TASKS):
             raise ValueError(f"no generation task has a share; give one of {', '.join(GENERATION_TASKS)}")
         return self

@@ -59,6 +59,7 @@ def assemble(
 ) -> Trainer:
     """The trainer of a run, with all that it needs; arguments and errors as `fit`."""
     device = processes.device
+    processes.share(config.run.batches_per_step)  # Refused before anything is loaded.
     checkpoint = _start(start, config)
     network, layout = checkpoint.config, checkpoint.layout
     bank = _open_bank(config, corpus, "train", layout.sample_rate, device)

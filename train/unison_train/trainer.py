@@ -205,6 +205,7 @@ class Trainer:
             "average": average,
             "updates": self.average.updates,
             "progress": vars(self.progress),
+            "identity": self._identity,
         }
         if self.processes.first:
             record = self.checkpoint.record | {"training": self._record()}
@@ -255,6 +256,12 @@ class Trainer:
                 f"{self.out} holds a run of other parameters; go on with the lora_rank and the network that it began "
                 "with, or give another folder."
             )
+        before = state.get("identity", self._identity)
+        if other := sorted(name for name, value in self._identity.items() if before.get(name) != value):
+            raise BadArguments(
+                f"{self.out} holds a run with other {', '.join(other)}; go on with those that it began with, or give "
+                "another folder."
+            )
         options = StateDictOptions(full_state_dict=True)
         set_model_state_dict(self.network, state["average"], options=options)
         self.average = ExponentialMovingAverage(self._learned, self.average.decay)
@@ -262,6 +269,15 @@ class Trainer:
         set_model_state_dict(self.network, state["network"], options=options)
         set_optimizer_state_dict(self.network, self.optimiser, state["optimiser"], options=options)
         self.progress = Progress(**state["progress"])
+        for group in self.optimiser.param_groups:  # What the recipe says now, as the learning rate does.
+            group |= {"betas": self.config.optimiser.betas, "weight_decay": self.config.optimiser.weight_decay}
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What a run stays the same run by: its clips, and how tuples are drawn from them."""
+        recipe = self.config.model_dump(mode="json")
+        drawn = {name: recipe[name] for name in ("data", "tasks", "synthesis", "lora_rank")}
+        return {"clips": self.checkpoint.record.get("data"), "seed": recipe["run"]["seed"], **drawn}
 
     def _log(self) -> TextIO:
         """The log, without the rows that a killed run wrote past its saved step, which come again."""

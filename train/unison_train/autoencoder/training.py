@@ -150,8 +150,9 @@ class AutoencoderTrainer:
         rows = []
         for _ in range(self.recipe.batch):
             kind = self.rng.random()
-            row = self._crop(self._speech if kind < 0.5 else self._sounds, samples)
-            if kind < 0.2 or kind > 0.9:
+            spoken = self._speech and (kind < 0.5 or not self._sounds)
+            row = self._crop(self._speech if spoken else self._sounds, samples)
+            if self._sounds and (kind < 0.2 or kind > 0.9):
                 row = row + self._crop(self._sounds, samples) * decibels(self.rng.uniform(-12, 3))
             row = row * decibels(self.rng.uniform(-10, 4))
             rows.append(row * (PEAK / row.abs().max().clamp(min=PEAK)))

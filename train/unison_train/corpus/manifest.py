@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import soundfile
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from unison_engine.errors import BadArguments, UnknownAsset
 
 Split = Literal["train", "valid", "test"]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Clip(BaseModel):
@@ -29,9 +30,9 @@ class Clip(BaseModel):
     split: Split = "train"
     licence: str = "unknown"
     source: str = "user"
-    captions: tuple[str, ...] = ()
+    captions: tuple[Words, ...] = ()
     label: str | None = None
-    transcript: str | None = None
+    transcript: Words | None = None
     speaker: str | None = None
     gender: Literal["female", "male"] | None = None
 
@@ -49,12 +50,14 @@ class Clip(BaseModel):
     @model_validator(mode="after")
     def _one_kind(self) -> Clip:
         """Refuse a row that is neither a sound nor speech, or both."""
-        sound = bool(self.captions) or self.label is not None
+        sound = bool(self.captions)
         speech = self.transcript is not None
         if sound == speech:
             raise ValueError("a clip has either captions (a sound) or a transcript (speech)")
         if not speech and (self.speaker is not None or self.gender is not None):
             raise ValueError("speaker and gender belong to speech, which needs a transcript")
+        if speech and self.label is not None:
+            raise ValueError("a label belongs to a sound, which needs captions")
         return self
 
     @property
@@ -72,7 +75,8 @@ def read_manifest(path: Path) -> list[Clip]:
     if not path.is_file():
         raise UnknownAsset(f"manifest {path} does not exist; build the corpus or give another path")
     clips = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Not `splitlines`: JSON may hold other characters that it would take for the end of a line.
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if not line.strip():
             continue
         try:

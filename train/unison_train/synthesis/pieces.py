@@ -75,9 +75,10 @@ class Pieces:
         lines = self._need(self.bank.lines, "speech with transcript and gender")
         for _ in range(TRIES):
             line = choose(lines, rng)
-            if min(map(self.bank.samples, self.bank.by_line[line])) <= self.limit:
-                break
-        return line
+            if self._fits(line):
+                return line
+        fitting = [line for line in lines if self._fits(line)]
+        return choose(self._need(fitting, f"line of at most {self.limit / self.rate:g} s (max_seconds)"), rng)
 
     def speaker(self, rng: Rng, utterances: int = 1) -> str:
         """A speaker with at least this many utterances, if there is one."""
@@ -234,6 +235,9 @@ class Pieces:
         first, second = (self.bank.clips[self.bank.by_caption[name][0]] for name in (caption, other))
         same_label = first.label is not None and first.label == second.label
         return caption == other or same_label or not set(first.captions).isdisjoint(second.captions)
+
+    def _fits(self, line: tuple[str, str]) -> bool:
+        return min(map(self.bank.samples, self.bank.by_line[line])) <= self.limit
 
     def _need(self, items: Sequence[T], what: str) -> Sequence[T]:
         if not items:

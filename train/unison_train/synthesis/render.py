@@ -170,7 +170,10 @@ def _level(recipes: Sequence[Recipe], target: Tensor, source: Tensor) -> Tensor:
     """Common gain of target and source [B, 1]."""
     kind, device = recipes[0].mask, target.device
     level = torch.tensor([recipe.gain for recipe in recipes]).to(device)
-    if kind is not Mask.GENERATE:
+    if kind is Mask.GENERATE:
+        peak = torch.maximum(target.amax(1), -target.amin(1))
+        level = torch.minimum(level, PEAK / peak.clamp(min=_SILENT))
+    else:
         if kind is Mask.REFERENCE:
             # Behind the reference there is nothing to see; the silence that closes it does not count for its level.
             ends = torch.tensor([recipe.reference for recipe in recipes]).to(device)
@@ -179,10 +182,6 @@ def _level(recipes: Sequence[Recipe], target: Tensor, source: Tensor) -> Tensor:
         else:
             counted = [recipe.samples for recipe in recipes]
         rms = torch.linalg.vector_norm(source, dim=1) / torch.tensor(counted).to(device).sqrt()
+        # A source keeps its peaks, as it does when the engine is given one.
         level = level * TARGET_RMS / rms.clamp(min=_SILENT)
-    peak = torch.maximum(_peak(target), _peak(source))
-    return torch.minimum(level, PEAK / peak.clamp(min=_SILENT))[:, None]
-
-
-def _peak(wave: Tensor) -> Tensor:
-    return torch.maximum(wave.amax(1), -wave.amin(1))
+    return level[:, None]

@@ -17,8 +17,10 @@ def served_tasks(clips: Sequence[Clip], max_seconds: float, settings: Synthesis)
     """The sub-tasks of which these clips can make every tuple, in the order of `TASKS`.
 
     Mixtures and edits need sounds that are told apart by their captions, `tts` lines with a gender, the cloning of
-    voices speakers with lines enough, and speech in a scene both sounds and speech.
+    voices speakers with lines enough, and speech in a scene both sounds and speech. A line is never cut, so one that
+    is longer than a tuple serves nothing.
     """
+    clips = [clip for clip in clips if clip.kind == "sound" or clip.seconds <= max_seconds]
     sounds = len({clip.label or clip.captions for clip in clips if clip.captions})
     voices = {clip.speaker for clip in clips if clip.transcript and clip.gender}
     lines: dict[str, list[Clip]] = defaultdict(list)

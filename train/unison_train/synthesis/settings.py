@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from unison_train.synthesis.tasks import EDIT_TASKS
+from unison_train.synthesis.tasks import ROOM_TASKS
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
@@ -48,7 +48,7 @@ class Synthesis(BaseModel):
         room_share: share of tuples of `room_tasks` that are heard in a room.
         room_seconds: reverberation time, in which the tail falls by 60 dB.
         room_direct_db: energy of the direct sound over that of the tail.
-        room_tasks: sub-tasks that may be heard in a room. No prompt mentions one, so generation is left dry.
+        room_tasks: sub-tasks that are heard in a room, of `ROOM_TASKS`.
         gain_db: the level of an edit's source and target is varied by up to this much.
     """
 
@@ -57,7 +57,7 @@ class Synthesis(BaseModel):
     edit_snr_db: Range = (-3.0, 3.0)
     mixed_snr_db: Range = (-3.0, 3.0)
     speech_snr_db: Range = (5.0, 15.0)
-    denoise_snr_db: Range = (0.0, 15.0)
+    denoise_snr_db: Range = (-5.0, 30.0)
     scene_seconds: Range = (2.0, 8.0)
     layered_share: Share = 0.5
     overheard_share: Share = 0.25
@@ -73,5 +73,5 @@ class Synthesis(BaseModel):
     room_share: Share = 0.25
     room_seconds: Range = (0.1, 0.7)
     room_direct_db: Range = (0.0, 12.0)
-    room_tasks: tuple[str, ...] = ("speech_audio_mix", *EDIT_TASKS)
+    room_tasks: tuple[str, ...] = ROOM_TASKS
     gain_db: Annotated[float, Field(ge=0, le=12)] = 1.5

@@ -15,6 +15,8 @@ EDIT_TASKS = (
     "denoise",
 )
 TASKS = GENERATION_TASKS + EDIT_TASKS
+ROOM_TASKS = ("speech_audio_mix", *EDIT_TASKS)
+"""Those that may be heard in a room. No prompt mentions one, so other generation is left dry."""
 
 PUBLISHED_SHARES = {
     "tts": 0.15,
