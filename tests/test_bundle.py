@@ -12,7 +12,8 @@ import torch
 
 from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle
 from unison_engine.errors import ModelMissing
-from unison_export.weights import read_checkpoint
+from unison_engine.runtime.sampler import Sampling
+from unison_export.weights import read_checkpoint, sampling_of
 from unison_train.checkpoint import Checkpoint
 
 
@@ -81,6 +82,15 @@ def test_a_missing_file_is_named(copy: Path) -> None:
     (copy / "vae_decoder.onnx").unlink()
     with pytest.raises(ModelMissing, match=r"not whole: vae_decoder\.onnx"):
         Bundle.open(copy)
+
+
+def test_a_checkpoint_remembers_the_sampler_of_its_bundle(copy: Path) -> None:
+    lines = {"steps": 8, "guidance": 5.0, "solver": "adams"}
+    change(copy, sampling={"steps": 24, "guidance": 3.0, "tasks": {"text_to_speech": lines}})
+    opened = Bundle.open(copy)
+    record = read_checkpoint(opened).record
+    assert sampling_of(record) == sampling_of({"start": {"start": record}}) == opened.manifest.sampling
+    assert sampling_of({"start": None}) == Sampling(steps=24, guidance=3.0)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ def test_corpus_training_bundle_sound(tmp_path: Path) -> None:
     command("unison-train", "corpus", "build", "corpus", "--cache", cache, "--sentences", "2")
     clips = [clip for name in ("sound", "speech") for clip in read_manifest(tmp_path / "corpus" / f"{name}.jsonl")]
     assert {clip.split for clip in clips} == {"train", "valid", "test"}
-    assert {clip.licence for clip in clips} == {"Apache-2.0", "CC0-1.0"}
-    assert len({clip.speaker for clip in clips if clip.kind == "speech"}) == 28
+    assert {clip.licence for clip in clips} == {"Apache-2.0", "CC0-1.0", "MIT"}
+    assert len({clip.speaker for clip in clips if clip.kind == "speech"}) == 97
 
     command("unison-train", "autoencoder", "--corpus", "corpus", "--out", "autoencoder", "--steps", "2")
     train = ["run", "--corpus", "corpus", "--start", "autoencoder", "--out", "mine"]

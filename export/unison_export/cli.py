@@ -16,14 +16,13 @@ import typer
 from unison_engine.bundle import Bundle
 from unison_engine.errors import BadArguments, UnisonError
 from unison_engine.runtime.engines import Precision, Target, Weights
-from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import Padding
 from unison_export.bundle import write_bundle
 from unison_export.int8 import TOLERANCE, Quantized
 from unison_export.published import PAPER, write_published
 from unison_export.tensorrt.engines import build_engines
 from unison_export.variants import WORTHWHILE, add_bf16, add_int8
-from unison_export.weights import read_checkpoint
+from unison_export.weights import read_checkpoint, sampling_of
 from unison_train.checkpoint import Checkpoint
 from unison_train.finetune import finetune as tune
 from unison_train.official.audio import PublishedAudio
@@ -39,8 +38,12 @@ def bundle(
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
     name: Annotated[str | None, typer.Option(help="Name of the bundle; that of its preset if left out.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Default sampler steps.  [default: 24, published 100]")] = None,
-    guidance: Annotated[float | None, typer.Option(help="Default guidance.  [default: 3, published 4.5]")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Sampler steps of all tasks.  [default: as its start, 24, published 100]")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Guidance of all tasks.  [default: as its start, 3, published 4.5]")
+    ] = None,
     official: Annotated[
         bool, typer.Option("--official", help="SOURCE is a published UNISON network, for non-commercial use only.")
     ] = False,
@@ -62,8 +65,10 @@ def bundle(
     else:
         checkpoint = read_published(Published(source, vae, vocoder, encoder, system, padding), preset)
     published = isinstance(checkpoint.autoencoder, PublishedAudio)
-    write, default = (write_published, PAPER) if published else (write_bundle, Sampling(steps=24, guidance=3.0))
-    manifest = write(checkpoint, out, name or checkpoint.record["preset"], default.model_copy(update=asked))
+    write, default = (write_published, PAPER) if published else (write_bundle, sampling_of(checkpoint.record))
+    # What is asked for is meant for every task.
+    sampling = default.model_copy(update={**asked, "tasks": {}}) if asked else default
+    manifest = write(checkpoint, out, name or checkpoint.record["preset"], sampling)
     for file in manifest.files:
         print(f"{(out / file).stat().st_size / 1e6:8.1f} MB  {file}")
 

@@ -20,14 +20,29 @@ from torch import Tensor, nn
 
 from unison_engine.bundle import Bundle
 from unison_engine.errors import ModelMissing
+from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import TextClock
 from unison_train.autoencoder.model import Autoencoder, AutoencoderConfig
 from unison_train.checkpoint import Checkpoint
 from unison_train.model.config import DiTConfig
 
 METADATA = "weights"
+SAMPLING = "sampling"
 TRANSPOSED = ".T"
 HALVED = ".float16"
+
+
+def sampling_of(record: Mapping[str, Any]) -> Sampling:
+    """The sampler of the bundle that a checkpoint was read from, or that its run began with, however many runs ago.
+
+    That of a network which began untrained is 24 steps of Euler with guidance 3.
+    """
+    before: Mapping[str, Any] | None = record
+    while before:
+        if SAMPLING in before:
+            return Sampling.model_validate(before[SAMPLING])
+        before = before.get("start")
+    return Sampling(steps=24, guidance=3.0)
 
 
 def record_weights(model: onnx.ModelProto, module: nn.Module) -> None:
@@ -63,6 +78,7 @@ def read_checkpoint(bundle: Bundle) -> Checkpoint:
     autoencoder = Autoencoder(AutoencoderConfig(**card["autoencoder"]))
     checkpoint = Checkpoint.new(config, bundle.layout, autoencoder, torch.Generator())
     checkpoint.record = {key: value for key, value in card.items() if key not in ("model", "autoencoder")}
+    checkpoint.record[SAMPLING] = bundle.manifest.sampling.model_dump(mode="json")
     _fill(checkpoint.dit, bundle, "step", "modulation")
     _fill(checkpoint.fusion, bundle, "fusion")
     _fill(autoencoder, bundle, "vae_encoder", "vae_decoder")
