@@ -34,7 +34,7 @@ def test_a_missing_tag_string_means_no_arguments() -> None:
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_messages_are_written_as_others_write_them(wide: bool) -> None:
-    values = (1, -(2**31), 4.3, "", "abc", "abcd", "grün", b"", b"\1\2\3\4\5", True)
+    values = (1, -(2**31), 4.3, "", "abc", "abcd", "grün", b"\1\2\3\4", b"\1\2\3\4\5", True)
     builder = OscMessageBuilder("/a/bc")
     for value in values:
         if isinstance(value, (str, bytes)):
