@@ -76,21 +76,26 @@ def turns(
         packet = message(RUN, req, "rain", 1.0)
         asked = time.perf_counter()
         client.send_bytes(packet)
-        answer = client.receive_bytes()
+        answer = answered(client, "/unison/ack")
         acks.append(time.perf_counter() - asked)
-        ack = OscMessage(answer)
-        assert ack.address == "/unison/ack", ack.params
-        client.send("/unison/job/cancel", 0, ack.params[2])
+        client.send("/unison/job/cancel", 0, OscMessage(answer).params[2])
         while client.until("/unison/cancelled", "/unison/done", "/unison/fail")[1] != req:
             pass
         client.seen.clear()
         asked = time.perf_counter()
         client.send("/unison/ping", 2_000_000 + req)
-        client.receive_bytes()
+        answered(client, "/unison/pong")
         pings.append(time.perf_counter() - asked)
         syncs.append(there_and_back(sync, message("/sync", req)))
         echoes.append(there_and_back(echoed, message("/sync", req)))
     return {"ack": spread(acks), "ping": spread(pings), "scsynth /sync": spread(syncs), "echo": spread(echoes)}
+
+
+def answered(client: OscClient, address: str) -> bytes:
+    """The next packet of one message at an address; the long job tells of its steps in between."""
+    while not (packet := client.receive_bytes()).startswith(address.encode() + b"\0"):
+        pass
+    return packet
 
 
 def there_and_back(to: socket.socket, packet: bytes) -> float:
