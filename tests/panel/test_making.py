@@ -72,7 +72,7 @@ def test_what_is_cleared_is_left_out(page: Page, host: LiveHost, make: Make) -> 
 def test_a_recording_has_no_words_to_change(page: Page, make: Make) -> None:
     take = make("a cow")
     with connect(page.url.replace("http", "tcp").removesuffix("/panel")) as unison:
-        added = unison.call("/unison/asset/add", str(take.path))[4]
+        added = str(unison.call("/unison/asset/add", str(take.path))[4])
     page.reload()
     page.locator(f'[data-take="{added}"]').click()
     page.keyboard.press("e")
