@@ -1,6 +1,6 @@
-"""The graph of Kokoro-82M, cut where the work is, so that a processor with bf16 computes it three times as fast.
+"""The graph of Kokoro-82M, cut where the work is, so that a processor with bf16 computes it twice as fast.
 
-The model is published with products in 8 bits. Its waveform generator is nine tenths of the work, and of that most are
+The model is published with products in 8 bits. Its waveform generator is most of the work, and most of that are
 convolutions, which ONNX Runtime computes in 8 bits no faster than in float32. The graph is therefore cut in three:
 
     front       tokens, style, speed -> frames, harmonics      ONNX Runtime, as published
@@ -74,7 +74,7 @@ def widen(graph: onnx.GraphProto) -> None:
 def square_sines(graph: onnx.GraphProto) -> None:
     """Write sin(x)^2, which the generator's activations hold, as products and sums.
 
-    OpenVINO has no vector instructions for `Sin`, which alone took a third of the generator's time. The square has
+    OpenVINO has no vector instructions for `Sin`, of which every activation of the generator has one. The square has
     the period pi, and over half of that to either side a polynomial of x^2 is within 4e-6 of it.
     """
     squared = np.linspace(0, (np.pi / 2) ** 2, 4001)[1:]
