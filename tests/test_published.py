@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.export import Dim
 from typer.testing import CliRunner
 
 from tests.corpus import write_corpus
@@ -29,8 +30,11 @@ from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_export.cli import app as export
 from unison_export.cli import main
+from unison_export.graphs import Export
+from unison_export.int8 import relative_error
 from unison_export.mapped import write_mapped
-from unison_export.published import text_export
+from unison_export.published import StateReader, text_export
+from unison_export.weight_only import Bits, with_few_bits
 from unison_train.checkpoint import Checkpoint
 from unison_train.cli import app as train
 from unison_train.config import TrainConfig
@@ -142,6 +146,7 @@ def longer_system(folder: Path) -> dict[str, Path | str]:
         (lambda folder: {"system": folder / "no.txt"}, r"there is no file .*no\.txt"),
         (lambda folder: {"network": folder / "encoder" / "none"}, r"there is no file .*none"),
         (lambda folder: {"vocoder": folder / "vae.pth"}, r"does not hold this BigVGAN generator"),
+        (lambda folder: {"text-bits": "3"}, r"--text-bits 3 is not a choice; take 4 or 8"),
         (lambda folder: {"preset": "nano"}, r"preset is 'nano'; choose one of d20s0-44k, d24s0-16k"),
     ],
 )
@@ -297,6 +302,40 @@ def test_training_sees_the_whole_grid_dithered(files: Path, tmp_path: Path) -> N
         audio.dither = floor
         heard[floor] = objective.latents(silent)[0]
     assert heard[0.0].shape == (1, 20, 62) and (heard[0.0] - heard[1e-4]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(("bits", "step"), [(8, 1 / 255), (4, 1 / 15)])
+def test_rounded_weights_multiply_as_onnxruntime_reads_them(bits: Bits, step: float, tmp_path: Path) -> None:
+    linear = nn.Linear(80, 3)
+    with torch.no_grad():
+        linear.weight[0] = 1.0  # A block without zero has it added.
+        linear.weight[1] = 0.0
+    layer = nn.Sequential(linear)
+    x = torch.randn(2, 5, 80)
+    few = Export(with_few_bits(layer, bits), "forward", {"input": x}, {"input": {1: Dim("n", min=2)}}, "y", (2, "n", 3))
+    graph = write_mapped("few", few, tmp_path)
+    found = Session(tmp_path / graph.file, 1)(input=x.numpy())
+    exact = layer(x).detach().numpy()
+    # No weight is off by more than half a step of its block, nor is a sum of them.
+    widest = 2 * linear.weight.detach().abs().max() * step / 2
+    assert np.abs(found - exact).max() <= float(widest * x.abs().sum(-1).max())
+    np.testing.assert_allclose(found[..., :2], exact[..., :2], atol=1e-5)
+
+
+@pytest.mark.parametrize(("bits", "loss"), [(8, 0.01), (4, 0.15)])
+def test_the_language_model_can_be_kept_in_few_bits(files: Path, copy: Path, bits: int, loss: float) -> None:
+    official(copy, **{"text-bits": str(bits)})
+    few, whole = Bundle.open(copy / "bundle"), load_language_model(str(files / "encoder"), torch.float32, SYSTEM)
+    graph = few.manifest.graphs["text_encoder"]
+    assert graph.weights == f"{bits} bits in blocks of 32"
+    assert graph.error is not None and loss / 20 < graph.error < loss
+    tokens = whole.tokenizer.encode(whole.template.head + "a door opens").ids
+    exact = StateReader(whole, NETWORK.depth)(torch.tensor([tokens])).detach().numpy()
+    assert relative_error(Session(few.graph("text_encoder"), 1)(input_ids=np.array([tokens])), exact) < 2 * loss
+    made = Synthesizer.open(few.folder, threads=1).run(
+        REQUESTS["generate"], seed=1, sampling=Sampling(steps=2, guidance=1)
+    )
+    assert np.isfinite(made).all() and np.abs(made).max() > 0
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 import typer
@@ -22,6 +22,7 @@ from unison_export.int8 import TOLERANCE, Quantized
 from unison_export.published import PAPER, write_published
 from unison_export.tensorrt.engines import build_engines
 from unison_export.variants import WORTHWHILE, add_bf16, add_int8
+from unison_export.weight_only import Bits
 from unison_export.weights import read_checkpoint, sampling_of
 from unison_train.checkpoint import Checkpoint
 from unison_train.finetune import finetune as tune
@@ -53,9 +54,14 @@ def bundle(
     system: Annotated[Path | None, typer.Option(help="File with the published system prompt and nothing else.")] = None,
     padding: Annotated[Padding, typer.Option(help="Side on which prompts were padded in training.")] = "left",
     preset: Annotated[str, typer.Option(help="Published variant: d20s0-44k or d24s0-16k.")] = "d20s0-44k",
+    text_bits: Annotated[
+        int | None, typer.Option(help="Bits of the language model's weights, of a published model: 4 or 8.")
+    ] = None,
 ) -> None:
     """Write a bundle that the engine runs without torch, of a checkpoint or of the files of a published model."""
     asked = {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
+    if text_bits not in (None, 4, 8):
+        raise BadArguments(f"--text-bits {text_bits} is not a choice; take 4 or 8, or leave it out to keep all bits.")
     if not official:
         checkpoint = Checkpoint.load(source)
     elif vae is None or vocoder is None or encoder is None:
@@ -65,10 +71,18 @@ def bundle(
     else:
         checkpoint = read_published(Published(source, vae, vocoder, encoder, system, padding), preset)
     published = isinstance(checkpoint.autoencoder, PublishedAudio)
-    write, default = (write_published, PAPER) if published else (write_bundle, sampling_of(checkpoint.record))
+    if text_bits is not None and not published:
+        raise BadArguments(
+            "--text-bits is for published models; the language model of this one keeps its file's 4 bits."
+        )
+    default = PAPER if published else sampling_of(checkpoint.record)
     # What is asked for is meant for every task.
     sampling = default.model_copy(update={**asked, "tasks": {}}) if asked else default
-    manifest = write(checkpoint, out, name or checkpoint.record["preset"], sampling)
+    name = name or checkpoint.record["preset"]
+    if published:
+        manifest = write_published(checkpoint, out, name, sampling, cast(Bits | None, text_bits))
+    else:
+        manifest = write_bundle(checkpoint, out, name, sampling)
     for file in manifest.files:
         print(f"{(out / file).stat().st_size / 1e6:8.1f} MB  {file}")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -25,6 +27,7 @@ _DTYPES = {
     torch.float16: ir.DataType.FLOAT16,
     torch.bfloat16: ir.DataType.BFLOAT16,
     torch.int64: ir.DataType.INT64,
+    torch.uint8: ir.DataType.UINT8,
 }
 # Runtimes map the file into memory, which tensors on the bounds of pages allow.
 _PAGE = 4096
@@ -87,12 +90,28 @@ def _hollow(module: nn.Module) -> nn.Module:
 
 
 def _cast(graph: ir.Graph, value: ir.Value) -> None:
-    """Let what uses an initialiser of lower precision see it in the precision that it was traced in."""
+    """Let what uses an initialiser of lower precision see it in the precision that it was traced in.
+
+    Of a table of which rows are gathered, the rows are cast: a runtime would keep the whole table in float32 otherwise.
+    """
     assert value.const_value is not None and value.dtype is not None
     uses, wanted = list(value.uses()), value.dtype
+    value.dtype = value.const_value.dtype
+    whole = [(user, index) for user, index in uses if user.op_type != "Gather"]
+    if whole:
+        _widen(value, wanted, whole, lambda cast: graph.insert_before(graph[0], cast))
+    for user in {user for user, _ in uses if user.op_type == "Gather"}:
+        rows = user.outputs[0]
+        rows.dtype = value.dtype
+        _widen(rows, wanted, list(rows.uses()), functools.partial(graph.insert_after, user))
+
+
+def _widen(
+    value: ir.Value, wanted: ir.DataType, uses: Sequence[tuple[ir.Node, int]], insert: Callable[[ir.Node], None]
+) -> None:
+    """Put a cast between a value and what uses it."""
     node = ir.node("Cast", [value], {"to": wanted})
     node.outputs[0].dtype, node.outputs[0].shape = wanted, value.shape
-    value.dtype = value.const_value.dtype
     for user, index in uses:
         user.replace_input_with(index, node.outputs[0])
-    graph.insert_before(graph[0], node)
+    insert(node)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from unison_engine import prompts
 from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Graph, Layout, Manifest, Text, file_hash
 from unison_engine.runtime.sampler import Sampling
+from unison_engine.runtime.text import PromptTokenizer
+from unison_engine.runtime.weights import BLOCK
 from unison_export.graphs import Export, audio_exports, network_exports
 from unison_export.mapped import write_mapped
+from unison_export.weight_only import Bits, states_error, with_few_bits
 from unison_train.checkpoint import Checkpoint
 from unison_train.language_models import FrozenModel
 from unison_train.model.config import DiTConfig
@@ -26,6 +30,13 @@ LICENCE = (
 )
 PAPER = Sampling(steps=100, guidance=4.5)
 """The settings of the paper."""
+JUDGED = (
+    prompts.audio("heavy rain on a tin roof"),
+    prompts.speech("the train leaves now.", "female"),
+    prompts.timeline([prompts.Event(0.5, 1.5, "a dog barks"), prompts.Event(2.0, 5.0, "a bell rings")]),
+    prompts.edit_scene("Add a church bell."),
+)
+"""Prompts by which fewer bits of the language model are judged."""
 
 
 class StateReader(nn.Module):
@@ -44,10 +55,14 @@ class StateReader(nn.Module):
         return states * torch.rsqrt(states.square().mean(-1, keepdim=True) + 1e-6) if self.unit else states
 
 
-def write_published(checkpoint: Checkpoint, out: Path, name: str, sampling: Sampling = PAPER) -> Manifest:
+def write_published(
+    checkpoint: Checkpoint, out: Path, name: str, sampling: Sampling = PAPER, text_bits: Bits | None = None
+) -> Manifest:
     """Write the bundle of a checkpoint on `PublishedAudio`, with its language model; nothing if that cannot be read.
 
     Weights keep their precision and go to the bundle from where they are mapped; VAE and vocoder are folded in float32.
+    With `text_bits` the matrices of the language model are kept in as many bits, and the bundle tells what that does
+    to its states.
 
     Raises:
         ModelMissing: see `read_encoder`.
@@ -56,8 +71,17 @@ def write_published(checkpoint: Checkpoint, out: Path, name: str, sampling: Samp
     model = read_encoder(checkpoint)
     out.mkdir(parents=True, exist_ok=True)
     exports = network_exports(checkpoint.dit, checkpoint.fusion) | audio_exports(audio, layout)
-    exports["text_encoder"] = text_export(model, config)
+    stored = model if text_bits is None else replace(model, decoder=with_few_bits(model.decoder, text_bits))
+    exports["text_encoder"] = text_export(stored, config)
     graphs: dict[str, Graph] = {key: write_mapped(key, export, out) for key, export in exports.items()}
+    if text_bits is not None:
+        graph, read = graphs["text_encoder"], PromptTokenizer(model.tokenizer, None, template=model.template)
+        error = states_error(
+            out / graph.file, StateReader(model, config.depth), [read(prompt).ids for prompt in JUDGED]
+        )
+        graphs["text_encoder"] = graph.model_copy(
+            update={"weights": f"{text_bits} bits in blocks of {BLOCK}", "error": error}
+        )
     model.tokenizer.save(str(out / "tokenizer.json"))
     files = [file for key in graphs for file in (f"{key}.onnx", f"{key}.data")]
     told = checkpoint.record["text"]
