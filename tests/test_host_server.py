@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import sqlite3
 import struct
 import time
 from collections.abc import Iterator
@@ -14,13 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from unison_engine.audio.null import NullDevice
 from unison_engine.engine import Engine
-from unison_engine.errors import BadArguments, ModelMissing
-from unison_engine.host.server import Server
 from unison_engine.registry import load_registry
 from unison_engine.takes import TakeLibrary
-from unison_engine.testing import LiveHost, NoiseSynthesizer, OscClient, message, open_fast, open_missing, open_slow
+from unison_engine.testing import LiveHost, NoiseSynthesizer, OscClient, message, open_slow
 
 RUN = "/unison/run/text_to_audio"
 NTP_EPOCH = 2_208_988_800
@@ -322,85 +316,3 @@ def test_replies_of_engines_are_never_answered(client: OscClient) -> None:
     client.send("/unison/status.reply", 1)
     client.send("/unison/ping", 90)
     assert client.receive()[0] == "/unison/pong"
-
-
-def test_killed_worker_fails_its_job_and_the_next_is_served(host: LiveHost, client: OscClient) -> None:
-    client.send(RUN, 95, "sea", 1.0, "steps", 1000)
-    client.until("/unison/progress")
-    killed = host.server.worker.pid
-    assert killed is not None
-    os.kill(killed, signal.SIGKILL)
-    command, req, code, text, job = client.until("/unison/fail")
-    assert (command, req, code) == (RUN, 95, "interrupted") and "again" in text and job
-    client.send(RUN, 96, "sea", 1.0)
-    assert client.until("/unison/done", "/unison/fail")[1] == 96 and client.seen[-1][0] == "/unison/done"
-    assert host.server.worker.pid != killed
-
-
-def test_worker_killed_while_idle_costs_nobody_a_job(tmp_path: Path) -> None:
-    with LiveHost(open_fast, tmp_path) as live, OscClient(live.port) as client:
-        pid = live.server.worker.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        while live.server.worker.alive:
-            time.sleep(0.01)
-        assert client.ask(RUN, 1, "rain", 1.0)[1] == 1
-
-
-def test_shutting_down_answers_every_job_and_leaves_no_process(tmp_path: Path) -> None:
-    with LiveHost(open_slow, tmp_path) as live, OscClient(live.port) as client:
-        client.send(RUN, 1, "sea", 1.0, "steps", 1000)
-        client.send(RUN, 2, "sea", 1.0)
-        client.until("/unison/progress")
-        pid = live.server.worker.pid
-        assert client.ask("/unison/quit", 3)[:2] == ["/unison/quit", 3]
-        live.join()
-        ended = [client.until("/unison/fail") for _ in range(2)]
-        assert [(fail[1], fail[2]) for fail in ended] == [(1, "interrupted"), (2, "interrupted")]
-    assert pid is not None
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
-def test_a_host_that_goes_down_takes_no_more_jobs(tmp_path: Path) -> None:
-    with LiveHost(open_fast, tmp_path) as live, OscClient(live.port) as client:
-        client.ask(RUN, 1, "sea", 0.2)
-        live.server._scheduler.stop()
-        client.send(RUN, 2, "sea", 0.2)
-        assert client.until("/unison/ack", "/unison/fail")[1:3] == [2, "interrupted"]
-
-
-def test_takes_that_are_busy_hold_up_nobody_who_does_not_ask_for_them(tmp_path: Path) -> None:
-    with LiveHost(open_fast, tmp_path) as live, OscClient(live.port) as client:
-        client.ask(RUN, 1, "sea", 0.2)
-        assert client.ask("/unison/status", 2, reply="/unison/status.reply")
-        index = sqlite3.connect(next(tmp_path.glob("*.sqlite3")), isolation_level=None)
-        index.execute("BEGIN IMMEDIATE")
-        client.send("/unison/status", 3)
-        client.send("/unison/ping", 4)
-        assert client.receive()[0] == "/unison/pong"
-        index.rollback()
-        index.close()
-        client.until("/unison/status.reply")
-
-
-def test_a_missing_bundle_is_told_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ModelMissing, match="no bundle 'noise'"), LiveHost(open_missing, tmp_path):
-        pass
-
-
-def test_a_taken_port_is_told_at_the_start(host: LiveHost, tmp_path: Path) -> None:
-    import asyncio
-
-    async def serve() -> None:
-        async with Server(open_fast, TakeLibrary(tmp_path), NullDevice(), port=host.port):
-            pass
-
-    with pytest.raises(BadArguments, match="another port"):
-        asyncio.run(serve())
-
-
-def test_other_machines_are_served_with_a_token_alone(tmp_path: Path) -> None:
-    for token in (None, "short"):
-        with pytest.raises(BadArguments, match="UNISON_TOKEN"):
-            Server(open_fast, TakeLibrary(tmp_path), NullDevice(), host="0.0.0.0", token=token)
