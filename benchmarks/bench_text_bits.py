@@ -26,6 +26,7 @@ from benchmarks.official_step import CONFIG, peak
 from tests.language_models import SYSTEM, save_omni
 from unison_engine.machine import physical_cores, processor
 from unison_engine.runtime.session import Session
+from unison_engine.runtime.text import PromptTokenizer
 from unison_export.mapped import write_mapped
 from unison_export.published import JUDGED, StateReader, text_export
 from unison_export.weight_only import Bits, states_error, with_few_bits
@@ -54,7 +55,7 @@ def make(folder: Path, bits: int) -> dict[str, float]:
     graph = write_mapped(f"text{bits}", text_export(found, CONFIG), folder)
     seconds, memory = time.perf_counter() - started, peak() / 1e9
     size = (folder / f"text{bits}.data").stat().st_size / 1e9
-    tokens = [model.tokenizer.encode(model.template.head + prompt).ids for prompt in JUDGED[:1]]
+    tokens = [PromptTokenizer(model.tokenizer, None, template=model.template)(prompt) for prompt in JUDGED[:1]]
     error = 0.0 if bits == FULL else states_error(folder / graph.file, StateReader(model, CONFIG.depth), tokens)
     return {"seconds": seconds, "peak": memory, "size": size, "error": error}
 

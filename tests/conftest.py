@@ -1,12 +1,15 @@
-"""Fixtures that are dear: the language model in torch, and a small checkpoint with the bundle made of it."""
+"""Fixtures that are dear: the language model in torch, a small corpus, a small checkpoint and the bundle made of it."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.corpus import write_corpus
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.sampler import Sampling
 from unison_export.bundle import write_bundle
@@ -28,6 +31,19 @@ NETWORK = DiTConfig(
 )
 AUTOENCODER = AutoencoderConfig(channels=8, width=32, encoder_blocks=1, decoder_width=32, decoder_blocks=1)
 LAYOUT = LatentLayout(sample_rate=24_000, hop=960, channels=8, max_seconds=10.0)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the user's own plugins.json out of it; what plugins are on is asked while tests are collected already."""
+    folder = tempfile.TemporaryDirectory(prefix="unison-tests-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["XDG_CONFIG_HOME"] = folder.name
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small corpus of speech and sound."""
+    return write_corpus(tmp_path_factory.mktemp("corpus"))[0].parent
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,6 @@ def test_every_part_and_the_whole_are_measured(report: Report) -> None:
         assert list(found) == ["onnxruntime"] and found["onnxruntime"].milliseconds > 0
     whole = report.whole["onnxruntime"]
     assert whole.first > 0 and whole.again > 0 and whole.opened > 0 and whole.sample > 0
-    guided, plain = (report.parts[f"step, {kind}guided"]["onnxruntime"] for kind in ("", "not "))
-    assert report.steps * min(guided.milliseconds, plain.milliseconds) < 1e5
     assert report.backends["onnxruntime"].startswith("onnxruntime ")
 
 
@@ -49,7 +47,7 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
 
 
-def test_from_the_shell(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
+def test_the_shell_passes_arguments_on_and_prints_the_report(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
     asked: list[tuple[object, ...]] = []
 
     def measure(*arguments: object) -> Report:

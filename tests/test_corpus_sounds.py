@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,22 @@ from unison_train.corpus.instruments.catalogue import INSTRUMENTS
 from unison_train.corpus.manifest import Clip, read_manifest
 
 
-@pytest.fixture
-def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A corpus of two procedural kinds, one recording and two instruments."""
-    package = tmp_path / "package"
-    folder = package / "usr/share/sounds/sf2"
-    folder.mkdir(parents=True)
-    (folder / "FluidR3_GM.sf2").write_bytes(soundfont())
+    package = tmp_path_factory.mktemp("package")
+    soundfonts = package / "usr/share/sounds/sf2"
+    soundfonts.mkdir(parents=True)
+    (soundfonts / "FluidR3_GM.sf2").write_bytes(soundfont())
     soundfile.write(package / "perc_snap.flac", 0.1 * np.hanning(4_800), 48_000)
-    monkeypatch.setattr(fetch, "debian", lambda *_: package)
-    monkeypatch.setattr(sounds, "CATALOGUE", [one for one in CATALOGUE if one.label in ("click", "jump")])
-    monkeypatch.setattr(sounds, "RECORDINGS", {"perc_snap": sounds.RECORDINGS["perc_snap"]})
-    monkeypatch.setattr(sounds, "INSTRUMENTS", [one for one in INSTRUMENTS if one.label in ("tuba", "bongos")])
-    sounds.build_sounds(tmp_path / "corpus")
-    return tmp_path / "corpus"
+    folder = tmp_path_factory.mktemp("corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetch, "debian", lambda *_: package)
+        patch.setattr(sounds, "CATALOGUE", [one for one in CATALOGUE if one.label in ("click", "jump")])
+        patch.setattr(sounds, "RECORDINGS", {"perc_snap": sounds.RECORDINGS["perc_snap"]})
+        patch.setattr(sounds, "INSTRUMENTS", [one for one in INSTRUMENTS if one.label in ("tuba", "bongos")])
+        sounds.build_sounds(folder)
+        yield folder
 
 
 def test_every_clip_is_there_with_its_licence_and_captions(corpus: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,17 +12,18 @@ from typing import Any
 import pytest
 import torch
 
-from tests.corpus import write_corpus
-from tests.training_run import CPU, corpus_bank, launch, recipe, trainer
+from tests.training_run import (
+    CPU,
+    PATIENCE,
+    corpus_bank,
+    finish,
+    launch,
+    recipe,
+    train_as_one_of_two,
+    trainer,
+)
 from unison_engine.errors import BadArguments
 from unison_train.distributed import Processes, join
-
-PATIENCE = 120
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("corpus"))[0].parent
 
 
 @pytest.fixture(autouse=True)
@@ -39,20 +39,16 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
-def finish(process: subprocess.Popen[str]) -> None:
-    output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, output
-
-
 def kill_after(process: subprocess.Popen[str], out: Path, steps: int) -> None:
     """Kill -9 of the whole process group as soon as the log tells of so many steps."""
     deadline = time.monotonic() + PATIENCE
     log = out / "log.jsonl"
     while not (log.is_file() and log.read_text().count("\n") >= steps):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"{log} has not {steps} rows after {PATIENCE} s"
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=PATIENCE)
 
 
 def same_files(one: Path, other: Path) -> None:
@@ -71,31 +67,23 @@ def leaves(out: Path) -> list[torch.Tensor]:
 
 def test_a_run_that_was_killed_goes_on_to_the_bit(corpus: Path, tmp_path: Path) -> None:
     # A state is saved after every step, so that the kill may well fall into a save.
-    run = {"steps": 9, "checkpoint_minutes": 1e-9, "batches_per_step": 2}
-    kill_after(launch(corpus, tmp_path / "cut", {**run, "steps": 10_000}), tmp_path / "cut", 3)
-    assert len(rows(tmp_path / "cut")) < 9
+    run = {"steps": 30, "checkpoint_minutes": 1e-9, "batches_per_step": 2}
+    with launch(corpus, tmp_path / "cut", run) as process:
+        kill_after(process, tmp_path / "cut", 3)
+    assert len(rows(tmp_path / "cut")) < 30
     bank = corpus_bank(corpus)
     trainer(bank, tmp_path / "whole", recipe(**{**run, "checkpoint_minutes": 60})).run()
     trainer(bank, tmp_path / "cut", recipe(**run)).run()
     same_files(tmp_path / "cut", tmp_path / "whole")
-    assert [row["step"] for row in rows(tmp_path / "cut")] == list(range(1, 10))
+    assert [row["step"] for row in rows(tmp_path / "cut")] == list(range(1, 31))
     assert [row["loss"] for row in rows(tmp_path / "cut")] == [row["loss"] for row in rows(tmp_path / "whole")]
 
 
-def test_two_processes_do_what_one_does(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process is one of the two, as if `torchrun` had started both."""
+def test_two_processes_do_what_one_does(corpus: Path, tmp_path: Path) -> None:
     run = {"steps": 3, "batches_per_step": 2, "parallel": "ddp"}
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    other = launch(corpus, tmp_path / "two", run, environment=meeting | {"RANK": "1"})
-    bank, settings = corpus_bank(corpus), recipe(**run)
-    trainer(bank, tmp_path / "one", settings).run()
-    for name, value in {**meeting, "RANK": "0"}.items():
-        monkeypatch.setenv(name, value)
-    with join(settings.run, CPU) as processes:
-        trainer(bank, tmp_path / "two", settings, processes=processes).run()
-    finish(other)
+    bank = corpus_bank(corpus)
+    trainer(bank, tmp_path / "one", recipe(**run)).run()
+    train_as_one_of_two(corpus, bank, tmp_path / "two", run)
     agree(tmp_path / "two", tmp_path / "one")
 
 
@@ -112,20 +100,24 @@ def agree(several: Path, one: Path) -> None:
 @pytest.mark.slow
 def test_sharded_processes_do_what_one_does(corpus: Path, tmp_path: Path) -> None:
     run = {"steps": 3, "batches_per_step": 4}
-    process = launch(corpus, tmp_path / "two", {**run, "parallel": "fsdp", "checkpoint_activations": True}, 2)
-    trainer(corpus_bank(corpus), tmp_path / "one", recipe(**run)).run()
-    finish(process)
+    sharded = {**run, "parallel": "fsdp", "checkpoint_activations": True}
+    with launch(corpus, tmp_path / "two", sharded, 2) as process:
+        trainer(corpus_bank(corpus), tmp_path / "one", recipe(**run)).run()
+        finish(process)
     agree(tmp_path / "two", tmp_path / "one")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_killed_processes_go_on_to_the_bit(corpus: Path, tmp_path: Path, parallel: str) -> None:
-    run = {"steps": 8, "checkpoint_minutes": 1e-9, "batches_per_step": 2, "parallel": parallel}
-    finish(launch(corpus, tmp_path / "whole", run, 2))
-    kill_after(launch(corpus, tmp_path / "cut", {**run, "steps": 10_000}, 2), tmp_path / "cut", 3)
-    assert len(rows(tmp_path / "cut")) < 8
-    finish(launch(corpus, tmp_path / "cut", run, 2))
+    run = {"steps": 30, "checkpoint_minutes": 1e-9, "batches_per_step": 2, "parallel": parallel}
+    with launch(corpus, tmp_path / "whole", run, 2) as process:
+        finish(process)
+    with launch(corpus, tmp_path / "cut", run, 2) as process:
+        kill_after(process, tmp_path / "cut", 3)
+    assert len(rows(tmp_path / "cut")) < 30
+    with launch(corpus, tmp_path / "cut", run, 2) as process:
+        finish(process)
     same_files(tmp_path / "cut", tmp_path / "whole")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ from unison_engine.errors import BadArguments, UnknownAsset
 from unison_engine.layout import LatentLayout
 from unison_engine.pronunciation import words
 from unison_engine.runtime.sampler import Sampling
+from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.testing import IDENTITY, LAYOUT, NoiseSynthesizer
 from unison_train.corpus.manifest import Clip, write_manifest
 from unison_train.corpus.speech import is_held_out
-from unison_train.evaluation.items import TASKS, Item, SpeechStem, fingerprint, read_items
-from unison_train.evaluation.judges.panel import Panel
+from unison_train.evaluation import command, drawing
+from unison_train.evaluation.items import TASKS, Item, SpeechStem, Task, fingerprint, read_items
+from unison_train.evaluation.judges.panel import JUDGES, Panel
+from unison_train.evaluation.measures import judge
 from unison_train.evaluation.page import Page
 from unison_train.evaluation.report import Report
 from unison_train.evaluation.run import CONTENDERS, Section, evaluate
@@ -226,3 +230,96 @@ def test_the_report_and_the_page_are_whole(corpus: Path, tmp_path: Path) -> None
     assert all((tmp_path / file).stat().st_size > 200 for file in files)
     assert "//" not in re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL), "nothing comes from elsewhere"
     assert html.count('id="scene_edit"') == 1 and "prefers-color-scheme: dark" in html
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_panel_prepares_just_what_a_task_asks_of_it(
+    corpus: Path, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, asked = FakePanel(), set[str]()
+
+    def noted(name: str, listen: Callable[[Wave], object]) -> Callable[[Wave], object]:
+        def listening(wave: Wave) -> object:
+            asked.add(name)
+            return listen(wave)
+
+        return listening
+
+    for name in {name for names in JUDGES.values() for name in names}:
+        monkeypatch.setattr(panel, name, noted(name, getattr(FakePanel(), name)))
+    stage = Stage(corpus, LAYOUT)
+    for item in read_items(task, ITEMS):
+        scene = stage.scene(item)
+        judge(scene, scene.target, panel)
+    assert asked == set(JUDGES[task])
+
+
+def evaluated(folder: Path, corpus: Path, tasks: list[str]) -> None:
+    command.run_evaluation("any", corpus, folder, tasks, ITEMS, None, None, Path("no cache"), 0)
+
+
+class Unheard(FakePanel):
+    """A panel whose judges need not be fetched."""
+
+    def __init__(self, *_: Path) -> None:
+        super().__init__()
+
+    def prepare(self, tasks: object) -> None:
+        assert tasks == ["timeline", "scene_edit"]
+
+
+def test_what_stops_a_task_leaves_the_report_of_those_before_it(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopping(*arguments: Any, **settings: Any) -> Section:
+        if arguments[3] == "scene_edit":
+            raise UnknownAsset("no reading")
+        return evaluate(*arguments, **settings)
+
+    monkeypatch.setattr(Synthesizer, "open", lambda *_: Noise())
+    monkeypatch.setattr(command, "Panel", Unheard)
+    monkeypatch.setattr(command, "evaluate", stopping)
+    with pytest.raises(UnknownAsset, match="no reading"):
+        evaluated(tmp_path, corpus, ["scene_edit", "timeline"])
+    assert set(json.loads((tmp_path / "results.json").read_text())["tasks"]) == {"timeline"}
+    assert "## timeline" in (tmp_path / "results.md").read_text()
+    assert 'id="timeline"' in (tmp_path / "index.html").read_text()
+
+
+def test_a_judge_that_cannot_be_had_is_told_before_anything_is_made(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(cache: Path) -> None:
+        raise UnknownAsset("no wheel")
+
+    monkeypatch.setattr(Synthesizer, "open", lambda *_: Noise())
+    monkeypatch.setattr("unison_train.evaluation.judges.panel.VoiceActivity", gone)
+    monkeypatch.setattr("unison_train.evaluation.judges.panel.Whisper", lambda *_: None)
+    monkeypatch.setattr(command, "evaluate", lambda *_, **__: pytest.fail("nothing may be made"))
+    with pytest.raises(UnknownAsset, match="no wheel"):
+        evaluated(tmp_path, corpus, ["timeline", "speech_edit"])
+
+
+def test_a_drawing_that_fails_leaves_the_requests_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [item.model_copy(update={"number": 0}) for item in (*read_items("denoise"), *read_items("timeline"))]
+
+    class Torn:
+        def __init__(self, corpus: Path) -> None:
+            pass
+
+        def items(self) -> Iterator[Item]:
+            yield items[0]
+            raise UnknownAsset("no reading")
+
+    file = tmp_path / "items.jsonl"
+    monkeypatch.setattr(drawing, "Drawer", lambda _: SimpleNamespace(items=lambda: iter(items)))
+    drawing.main(tmp_path, file)
+    drawn = file.read_text()
+    lines = (Path(command.__file__).parent / "items.jsonl").read_text().splitlines()
+    assert sorted(drawn.splitlines()) == sorted(
+        line for line in lines if '"task":"denoise"' in line or '"task":"timeline"' in line
+    )
+    monkeypatch.setattr(drawing, "Drawer", Torn)
+    with pytest.raises(UnknownAsset, match="no reading"):
+        drawing.main(tmp_path, file)
+    assert file.read_text() == drawn and list(tmp_path.iterdir()) == [file]

@@ -12,6 +12,7 @@ from unison_engine.pronunciation import Lexicon
 from unison_train.corpus.foley.catalogue import CATALOGUE
 from unison_train.corpus.teachers import RATE as SPOKEN_RATE
 from unison_train.corpus.teachers import Piper
+from unison_train.evaluation.judges import tagger_training
 from unison_train.evaluation.judges.panel import RATE, Panel
 from unison_train.evaluation.judges.tagger import KINDS, Tagger, segments, strength
 from unison_train.evaluation.judges.tagger_training import variant
@@ -57,3 +58,14 @@ def test_judges_tell_a_voice_from_noise() -> None:
     assert panel.quality(speech) > 3.0 > 2.0 > panel.quality(noise)
     assert panel.spoken_seconds(speech) > 0.7 * len(speech) / RATE
     assert panel.spoken_seconds(noise) == 0.0
+
+
+def test_a_tagger_is_written_into_a_folder_that_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    click = np.hanning(RATE // 10).astype(np.float32)
+    monkeypatch.setattr(tagger_training, "variant", lambda *_: click)
+    monkeypatch.setattr(tagger_training, "held_out_scores", lambda _: {"accuracy": 0.5})
+    (tmp_path / "speech.jsonl").touch()
+    out = tmp_path / "new" / "folder" / "tagger.safetensors"
+    recipe = tagger_training.TaggerRecipe(variants=1, steps=2, batch=1)
+    assert tagger_training.train_tagger(tmp_path, out, recipe) == {"accuracy": 0.5}
+    assert Tagger(out).record["accuracy"] == 0.5

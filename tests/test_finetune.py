@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from tests.conftest import LAYOUT
-from tests.corpus import write_corpus
 from tests.training_run import CPU, DrawnStates, corpus_bank, recipe, trainer
 from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Line
@@ -91,11 +91,6 @@ def known_model(language_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(fit, "LanguageModel", lambda *_: language_model)
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("corpus"))[0].parent
-
-
 @pytest.fixture
 def quick(tmp_path: Path) -> str:
     """The shipped recipe with small batches."""
@@ -120,7 +115,8 @@ def test_a_manifest_trains_a_checkpoint_for_what_it_can_serve(
     manifest: str,
 ) -> None:
     finetune(corpus / manifest, start, tmp_path / "mine", CPU, quick)
-    (told,) = capsys.readouterr().out.splitlines()
+    told, judged = capsys.readouterr().out.splitlines()
+    assert "too few clips of the split valid" in judged
     served, left_out = told.split("; they cannot serve ")
     ours, others = ("t2a_single", "tts") if manifest == "sound.jsonl" else ("tts", "t2a_single")
     assert told.startswith("6 clips: ") and ours in served and others in left_out and others not in served
@@ -134,6 +130,7 @@ def test_a_manifest_trains_a_checkpoint_for_what_it_can_serve(
         assert torch.equal(value, made.autoencoder.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_one_command_makes_a_bundle_of_a_bundle(
     bundle: Path, corpus: Path, tmp_path: Path, known_model: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +155,19 @@ def test_one_command_makes_a_bundle_of_a_bundle(
     [
         (None, UnknownAsset, r"clips\.jsonl does not exist"),
         ([], BadArguments, "0 clips to train on"),
-        ([{"path": "sound0.flac", "caption": "rain", "split": "valid"}], BadArguments, "0 clips to train on"),
+        (
+            [
+                {"path": f"sound{n}.flac", "caption": "rain", "split": split}
+                for n, split in enumerate(("valid", "test"))
+            ],
+            BadArguments,
+            '0 clips to train on.*1 are valid and 1 are test by their split; leave it out, or make it "train"',
+        ),
+        (
+            [{"path": "speech0.flac", "transcript": "go.", "seconds": 12.34, **ADA}],
+            BadArguments,
+            r"1 of 1 clips of speech, of up to 12\.3 s, are longer than max_seconds of the recipe \(10 s\)",
+        ),
         ([{"path": "sound0.flac", "transcript": "go."}], BadArguments, "a transcript with a gender"),
         ([{"path": "sound0.flac", "caption": "rain", "volume": 3}], BadArguments, "line 1: volume"),
         ([{"path": "nowhere.wav", "caption": "rain"}], UnknownAsset, "line 1: nowhere.wav does not exist"),
@@ -174,6 +183,17 @@ def test_clips_that_cannot_be_used_are_told(
     with pytest.raises(error, match=told):
         finetune(manifest, start, tmp_path / "mine", CPU)
     assert not (tmp_path / "mine").exists()
+
+
+def test_lines_that_are_too_long_to_be_heard_are_told(
+    corpus: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoken = [{"path": f"speech{n}.flac", "transcript": "go.", "seconds": 9 + n, **ADA} for n in range(3)]
+    (corpus / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in spoken))
+    monkeypatch.setattr("unison_train.finetune.assemble", lambda *_: SimpleNamespace(run=lambda minutes: None))
+    finetune(corpus / "long.jsonl", start, tmp_path / "mine", CPU)
+    shares, told = capsys.readouterr().out.splitlines()
+    assert shares.startswith("3 clips: tts") and told.startswith("1 of 3 clips of speech, of up to 11.0 s, are longer")
 
 
 def test_a_start_that_cannot_be_used_is_told(corpus: Path, start: Path, tmp_path: Path) -> None:
@@ -244,7 +264,8 @@ def write_servos(folder: Path) -> Path:
 
 def render(bundle: str | Path, prompt: str, seeds: int | Sequence[int], library: Path) -> list[Path]:
     """Sounds of a prompt, one a seed."""
-    engine = Engine.open(bundle, library)
+    # Which backend is fastest here is remembered in the user's own cache.
+    engine = Engine.open(bundle, library, "onnxruntime")
     asked = [seeds] if isinstance(seeds, int) else seeds
     return [engine.run("text_to_audio", prompt=prompt, seconds=SECONDS, seed=seed).path for seed in asked]
 

@@ -54,7 +54,8 @@ def test_a_sound_that_is_made_waits_for_seconds_of_the_transport(client: OscClie
     client.ask("/unison/transport/set", 5, 90.0)
     assert client.until("/unison/event/play") == [playback, asset, "started"]
     where = client.ask("/unison/transport/status", 6, reply="/unison/item")[5]
-    assert where == pytest.approx(90.5, abs=0.4)
+    # Soon after 90.5, as soon as the machine lets it be asked; without a place it would have begun at 90.
+    assert where > 90.4
     client.ask("/unison/transport/follow", 7, "none")
 
 

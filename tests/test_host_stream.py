@@ -16,8 +16,8 @@ from unison_engine.testing import LiveHost, NoiseSynthesizer, OscClient
 
 RATE = 48_000
 RUN = "/unison/run/text_to_audio"
-open_slow_decoder = partial(NoiseSynthesizer, piece_seconds=0.25)
-"""A piece of half a second takes a quarter, so that a sound can be caught while it is streamed."""
+open_slow_decoder = partial(NoiseSynthesizer, piece_seconds=0.1)
+"""A piece of half a second takes a tenth: a sound can be caught while it is streamed, and a busy machine keeps up."""
 
 
 @pytest.fixture(scope="module")

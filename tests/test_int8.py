@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from unison_engine import conditioning
 from unison_engine.bundle import Bundle
@@ -22,7 +23,10 @@ from unison_engine.runtime.backends import OnnxRuntime
 from unison_engine.runtime.choice import GraphLoader, example_inputs
 from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer
-from unison_export.int8 import quantize, relative_error
+from unison_export import int8 as int8_graphs
+from unison_export import variants
+from unison_export.cli import main
+from unison_export.int8 import Quantized, quantize, relative_error
 from unison_export.samples import record_inputs
 from unison_export.variants import add_int8
 
@@ -46,7 +50,10 @@ def kinds(path: Path) -> list[str]:
 def int8(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny bundle with graphs in 8 bits. Its weights are not trained, so all that is asked is a loose tolerance."""
     out = tmp_path_factory.mktemp("bundles") / "tiny8"
-    add_int8(Bundle.open(bundle), out, GRAPHS, tolerance=0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        # Whether the errors are right is not asked here.
+        patch.setattr(backends, "multiplies_int8", lambda: True)
+        add_int8(Bundle.open(bundle), out, GRAPHS, tolerance=0.2)
     return out
 
 
@@ -142,7 +149,69 @@ def test_the_bundle_tells_precision_and_error(int8: Path, bundle: Path) -> None:
     assert "MatMulInteger" in kinds(int8 / step.file)
 
 
-def test_a_graph_that_is_not_there_is_named(bundle: Path, tmp_path: Path) -> None:
+def one_node(file: Path, node: NodeProto, tensors: dict[str, NDArray[Any]]) -> Path:
+    """x of 64 values -> y of as many."""
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "n", 64]) for name in ("x", "y"))
+    graph = helper.make_graph([node], "g", [x], [y], [numpy_helper.from_array(v, k) for k, v in tensors.items()])
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), file)
+    return file
+
+
+def test_a_graph_without_products_is_told_and_left_out(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "multiplies_int8", lambda: True)
+    plain = one_node(tmp_path / "plain.onnx", helper.make_node("Relu", ["x"], ["y"]), {})
+    monkeypatch.setattr(variants, "quantize", lambda graph, *rest: quantize(plain, *rest))
+    monkeypatch.setattr(variants, "_measured", lambda bundle, graphs, samples: graphs)
+    told: dict[str, Quantized] = {}
+    opened = Bundle.open(copy)
+    changed = add_int8(opened, copy, ["modulation"], told=lambda name, found: told.update({name: found}))
+    assert told["modulation"].layers == () and not changed.graphs["modulation"].variants
+    assert changed.files == opened.manifest.files and not (copy / "modulation.int8.onnx").exists()
+
+
+def test_blocks_with_whole_zero_points_are_left(tmp_path: Path) -> None:
+    tensors: dict[str, NDArray[Any]] = {
+        "weights": RANDOM.integers(256, size=(64, 2, 16), dtype=np.uint8),
+        "scales": np.ones(128, np.float32),
+        "zeros": np.full(64, 0x88, np.uint8),
+    }
+    node = helper.make_node(
+        "MatMulNBits", ["x", *tensors], ["y"], domain="com.microsoft", K=64, N=64, bits=4, block_size=32
+    )
+    graph = one_node(tmp_path / "blocks.onnx", node, tensors)
+    assert quantize(graph, tmp_path / "out.onnx", [{"x": normal(1, 5, 64)}]).layers == ()
+
+
+def test_a_graph_too_large_for_its_file_keeps_its_weights_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8_graphs, "_INLINE_BYTES", 1000)
+    graph, samples = two_products(tmp_path), [{"x": normal(9, 64)}]
+    for tolerance in (0.0, 10.0):  # Nothing is rounded, and everything.
+        found = quantize(graph, tmp_path / f"{tolerance}.onnx", samples, tolerance)
+        assert (tmp_path / f"{tolerance}.onnx.data").stat().st_size > 1000 > found.file.stat().st_size / 10
+        assert found.error <= tolerance
+
+
+def test_another_bundle_is_not_written_over(int8: Path, bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadArguments, match=r"holds another bundle; give another folder"):
+        variants._begin(Bundle.open(bundle), int8, [])
+    out = Path(shutil.copytree(bundle, tmp_path / "out"))
+    variants._begin(Bundle.open(bundle), out, [])  # What a run left that did not come to its end.
+
+
+def test_a_shipped_bundle_is_not_changed_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for out in ("nano", "./nano"):
+        monkeypatch.setattr(sys, "argv", ["unison-export", "int8", "nano", out])
+        with pytest.raises(SystemExit, match=r"unison-export: 'nano' is the name of a shipped bundle"):
+            main()
+
+
+def test_a_graph_that_is_not_there_is_named(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "multiplies_int8", lambda: True)
     with pytest.raises(BadArguments, match=r"no graph 'stepp'; choose from .*step"):
         add_int8(Bundle.open(bundle), tmp_path / "out", ["stepp"])
 
@@ -171,6 +240,15 @@ def test_a_processor_whose_sums_overflow_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(backends, "multiplies_int8", lambda: False)
     with pytest.raises(BackendFailed, match=r"needs a processor with dot products of int8.*use onnxruntime here"):
         OnnxRuntime("onnxruntime-int8", "int8").describe()
+
+
+def test_errors_are_not_measured_where_sums_overflow(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "multiplies_int8", lambda: False)
+    with pytest.raises(BackendFailed, match="needs a processor with dot products of int8"):
+        add_int8(Bundle.open(bundle), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 class Timed(OnnxRuntime):

@@ -18,9 +18,9 @@ from unison_engine.testing import LiveHost, OscClient
 from unison_plugins import demo
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[LiveHost]:
-    with LiveHost(functools.partial(_open_bundle, "nano", "onnxruntime"), tmp_path / "served") as live:
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
+    with LiveHost(functools.partial(_open_bundle, "nano", "onnxruntime"), tmp_path_factory.mktemp("served")) as live:
         yield live
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from importlib.metadata import EntryPoint, entry_points
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from unison_engine import cli_plugins, trial
+from unison_engine import cli, cli_plugins, trial
+from unison_engine.host.plugins import Plugins
 from unison_engine.registry import PluginSource
 from unison_engine.switches import Switches
 from unison_engine.testing import LiveHost, open_fast
@@ -78,6 +80,30 @@ def test_a_host_starts_beside_plugins_that_end_it_and_takes_them_when_they_are_m
         assert client.ask(RAIN, 7, "rain", 0.2)[1] == 7
 
 
+def install_deadly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the plugin `exits` installed, as pip would."""
+    info = folder / "deadly_exits-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly-exits\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[unison_engine]\nexits = deadly_exits\n")
+    (folder / "deadly_exits.py").write_text(PLUGINS["exits"][0])
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_a_bundle_is_opened_beside_an_installed_plugin_that_ends_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The synthesizer of a bundle looks for backends among all that is installed."""
+    install_deadly(tmp_path, monkeypatch)
+    opener = functools.partial(cli._open_bundle, "nano", "onnxruntime")
+    with LiveHost(opener, tmp_path / "takes") as host, host.client() as client:
+        client.ask("/unison/plugin/list", 1, reply="/unison/end")
+        listed = {row[3]: row[6:] for address, row in client.seen if address == "/unison/item"}
+        assert listed["exits"][0] == "failed"
+    listed_in_shell = CliRunner().invoke(cli.cli, ["tasks"], catch_exceptions=False)
+    assert "'exits' ended the process" in listed_in_shell.stderr and "text_to_audio" in listed_in_shell.stdout
+
+
 def test_a_plugin_that_changed_and_ends_the_worker_is_named_and_switched_off(
     tmp_path: Path, source: PluginSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +124,16 @@ def test_a_plugin_that_changed_and_ends_the_worker_is_named_and_switched_off(
             assert (got, code) == (req, "plugin_failed") and "'works'" in text and "exit code 3" in text
         assert client.ask(RAIN, 5, "rain", 0.2)[1] == 5
         assert "exit code 3" in source.switches.off()["works"]
+
+
+def test_to_switch_a_plugin_off_loads_none_that_was_installed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = Plugins(PluginSource(switches=Switches(tmp_path / "plugins.json")), lambda fresh: None)
+    install_deadly(tmp_path, monkeypatch)
+    plugins.disable("unison_plugins", "It is noisy.")
+    assert plugins.registry.plugin("unison_plugins").state == "disabled"
+    assert "exits" not in {plugin.name for plugin in plugins.registry.plugins}
 
 
 def test_the_shell_lists_a_plugin_that_ends_processes_and_switches_it_off(

@@ -124,6 +124,48 @@ def test_a_plugin_that_keeps_failing_is_disabled_with_the_reason_and_enabled_aga
         assert plugins.switches.off() == {"hostile": "It is noisy."}
 
 
+BESIDE = """
+from unison_engine.conditioning import Conditioning
+from unison_engine.hooks import hookimpl
+from unison_engine.plugin_parts import Effect
+from unison_engine.tasks import Request, Task
+
+def fickle(wave, sound):
+    if sound.request.tag:
+        raise KeyError(sound.request.tag)
+    return wave
+
+@hookimpl
+def unison_register_effects(register):
+    register(Effect("{name}", "Fails where there is a tag.", fickle))
+"""
+
+
+def test_an_effect_that_works_in_between_does_not_fail_in_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "beside_plugin.py").write_text(BESIDE.format(name="fickle"))
+    plugins = source(tmp_path, EntryPoint("beside", "beside_plugin", "unison_engine"))
+    with LiveHost(open_fast, tmp_path / "takes", plugins=plugins) as host, host.client() as client:
+        for req in (1, 2, 3):
+            client.send(RAIN, req, "rain", 0.2, "tag", "odd")
+            assert client.until("/unison/fail")[2] == "plugin_failed"
+            if req == 2:
+                assert client.ask(RAIN, 9, "rain", 0.2)[1] == 9
+        assert host.server.plugins.failures["beside"] == 3 and plugins.switches.off() == {}
+
+
+def test_an_effect_cannot_have_the_name_of_another_plugins_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "namesake_plugin.py").write_text(BESIDE.format(name="hostile"))
+    found = source(tmp_path, EntryPoint("namesake", "namesake_plugin", "unison_engine")).load()
+    assert "another plugin already registered hostile" in found.plugin("namesake").error
+    assert found.owners["hostile"] == "hostile" and list(found.effects) == ["halve"]
+
+
 CHANGING = """
 from typing import Annotated
 from pydantic import Field

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from unison_engine.cli import cli
+from unison_engine.errors import BadArguments
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text()
 
@@ -66,9 +67,26 @@ def test_its_commands_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("Bell", "cannot be"), ("class", "cannot be"), ("json", "cannot be"), ("there", "there already")]
+    ("name", "told"),
+    [
+        *((name, "cannot be") for name in ("Bell", "class", "bell_", "tests")),
+        *((name, "of another module") for name in ("json", "numpy", "unison_engine")),
+        ("text_to_audio", "of another task"),
+        ("there", "there already"),
+    ],
 )
 def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / "there").mkdir()
     done = CliRunner().invoke(cli, ["plugins", "new", name, "--into", str(tmp_path)])
     assert done.exit_code == 1 and told in str(done.exception)
+
+
+def test_the_class_of_a_new_plugin_hides_nothing_that_its_module_imports(tmp_path: Path) -> None:
+    CliRunner().invoke(cli, ["plugins", "new", "text", "--into", str(tmp_path)], catch_exceptions=False)
+    assert "4 passed" in run_tests(tmp_path / "text")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(cli, ["plugins", "new", "some_bell", "--into", str(tmp_path / "file" / "in_it")])
+    assert isinstance(done.exception, BadArguments) and "--into" in str(done.exception)

@@ -28,13 +28,14 @@ from unison_engine.errors import ModelMissing, TooLarge
 from unison_engine.runtime.sampler import Sampling, schedule, solve
 from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer
+from unison_engine.runtime.text import PromptTokens
 from unison_export.cli import app as export
 from unison_export.cli import main
 from unison_export.graphs import Export
 from unison_export.int8 import relative_error
 from unison_export.mapped import write_mapped
 from unison_export.published import StateReader, text_export
-from unison_export.weight_only import Bits, with_few_bits
+from unison_export.weight_only import Bits, states_error, with_few_bits
 from unison_train.checkpoint import Checkpoint
 from unison_train.cli import app as train
 from unison_train.config import TrainConfig
@@ -43,7 +44,7 @@ from unison_train.language_models import load_language_model
 from unison_train.model.flow import guided_velocity
 from unison_train.objective import Objective
 from unison_train.official.audio import PublishedAudio
-from unison_train.official.checkpoint import read_denoiser
+from unison_train.official.checkpoint import Published, read_denoiser, read_published
 from unison_train.stopwatch import Stopwatch
 from unison_train.text import LanguageModel, StateCache
 from unison_train.tuples import TupleStream
@@ -155,6 +156,14 @@ def test_a_wrong_file_is_one_line(copy: Path, wrong: Callable[[Path], dict[str, 
         official(copy, **wrong(copy))  # type: ignore[arg-type]
     assert str(caught.value).startswith("unison-export: ") and "\n" not in str(caught.value)
     assert not (copy / "bundle").exists() and not Path("intruded").exists()
+
+
+def test_the_folder_of_the_encoder_is_found_from_everywhere(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    parts = Published(files / "network", files / "vae.pth", files / "vocoder.pt", "encoder", None, "left")
+    assert read_published(parts, PRESET).record["text"]["source"] == str((files / "encoder").resolve())
+    hub = read_published(replace(parts, encoder="Qwen/Qwen2.5-Omni-7B"), PRESET)
+    assert hub.record["text"]["source"] == "Qwen/Qwen2.5-Omni-7B"
 
 
 def test_parameters_stay_in_the_file_s_precision(files: Path) -> None:
@@ -323,19 +332,46 @@ def test_rounded_weights_multiply_as_onnxruntime_reads_them(bits: Bits, step: fl
 
 
 @pytest.mark.parametrize(("bits", "loss"), [(8, 0.01), (4, 0.15)])
-def test_the_language_model_can_be_kept_in_few_bits(files: Path, copy: Path, bits: int, loss: float) -> None:
-    official(copy, **{"text-bits": str(bits)})
-    few, whole = Bundle.open(copy / "bundle"), load_language_model(str(files / "encoder"), torch.float32, SYSTEM)
-    graph = few.manifest.graphs["text_encoder"]
-    assert graph.weights == f"{bits} bits in blocks of 32"
-    assert graph.error is not None and loss / 20 < graph.error < loss
+def test_the_language_model_can_be_kept_in_few_bits(files: Path, tmp_path: Path, bits: Bits, loss: float) -> None:
+    whole = load_language_model(str(files / "encoder"), torch.float32, SYSTEM)
+    few = replace(whole, decoder=with_few_bits(whole.decoder, bits))
+    graph = write_mapped("text_encoder", text_export(few, NETWORK), tmp_path)
     tokens = whole.tokenizer.encode(whole.template.head + "a door opens").ids
     exact = StateReader(whole, NETWORK.depth)(torch.tensor([tokens])).detach().numpy()
-    assert relative_error(Session(few.graph("text_encoder"), 1)(input_ids=np.array([tokens])), exact) < 2 * loss
+    error = relative_error(Session(tmp_path / graph.file, 1)(input_ids=np.array([tokens])), exact)
+    assert loss / 20 < error < 2 * loss
+
+
+@pytest.mark.slow
+def test_a_bundle_tells_in_how_many_bits_its_language_model_is(copy: Path) -> None:
+    official(copy, **{"text-bits": "8"})
+    few = Bundle.open(copy / "bundle")
+    graph = few.manifest.graphs["text_encoder"]
+    assert graph.weights == "8 bits in blocks of 32"
+    assert graph.error is not None and 0.0005 < graph.error < 0.01
     made = Synthesizer.open(few.folder, threads=1).run(
         REQUESTS["generate"], seed=1, sampling=Sampling(steps=2, guidance=1)
     )
     assert np.isfinite(made).all() and np.abs(made).max() > 0
+
+
+def test_states_that_the_network_does_not_see_are_not_judged(tmp_path: Path) -> None:
+    class Reader(nn.Module):
+        """A state of 1 at every token, but for the one of a 9 that `first` gives."""
+
+        def __init__(self, first: float) -> None:
+            super().__init__()
+            self.first = first
+
+        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+            return torch.where(input_ids == 9, self.first, 1.0)[..., None]
+
+    tokens = {"input_ids": torch.tensor([[9, 1, 2]])}
+    export = Export(Reader(7.0), "forward", tokens, {"input_ids": {1: Dim("n", min=2)}}, "states", (1, "n", 1))
+    graph = write_mapped("reader", export, tmp_path)
+    seen, whole = (PromptTokens([9, 1, 2], kept, np.zeros(kept, np.float32)) for kept in (2, 3))
+    assert states_error(tmp_path / graph.file, Reader(1.0), [seen]) == 0
+    assert states_error(tmp_path / graph.file, Reader(1.0), [seen, whole]) > 1
 
 
 @pytest.mark.slow

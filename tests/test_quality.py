@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from unison_engine import conditioning
 from unison_engine.bundle import MANIFEST, Bundle
+from unison_engine.errors import BadArguments
 from unison_engine.runtime.sampler import Sampling, solve
 from unison_engine.runtime.synthesis import Synthesizer
+from unison_export import quality
 from unison_export.quality import Point, Sampler, choose, curve, ladder, table, with_defaults
 from unison_export.time_grid import POINTS, fitted_times
 from unison_train.evaluation import run
@@ -68,6 +71,14 @@ def test_the_bundle_keeps_choice_and_curve(bundle: Path, tmp_path: Path) -> None
     told = json.loads((folder / MANIFEST).read_text())["card"]["quality"]
     measured = told["text_to_audio"]
     assert measured["items"] == 30 and [one["name"] for one in measured["curve"]] == ["good", "bad"]
+
+
+def test_a_bundle_that_cannot_be_written_is_refused_before_the_judging(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda folder, mode: False)
+    with pytest.raises(BadArguments, match=r"tiny cannot be written to; copy the bundle"):
+        quality.run_quality(Bundle.open(bundle), tmp_path, ["text_to_audio"], 0, None)
 
 
 def test_a_curve_tells_losses_against_the_reference(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

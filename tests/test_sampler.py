@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from unison_engine.bundle import Bundle
 from unison_engine.errors import BadArguments
+from unison_engine.registry import load_registry
 from unison_engine.runtime.sampler import Sampling, Solver, keep_reference, schedule, solve
 
 Array = NDArray[np.float64]
@@ -41,13 +42,13 @@ def test_a_straight_flow_is_followed_exactly(solver: Solver, times: tuple[float,
 
 
 @pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("heun", 2), ("adams", 2)])
-def test_order_of_convergence(solver: Solver, order: int) -> None:
-    """dx/dt = -2 t x + cos t from 1 to 0, against the same with 200 000 steps of Heun's rule."""
+def test_errors_fall_with_the_order_of_the_solver(solver: Solver, order: int) -> None:
+    """dx/dt = -2 t x + cos t from 1 to 0, against the same with 5 000 steps of Heun's rule."""
 
     def velocity(state: Array, time: float) -> Array:
         return -2 * time * state + math.cos(time)
 
-    exact = solve(velocity, NOISE, even(200_000), "heun")
+    exact = solve(velocity, NOISE, even(5_000), "heun")
     errors = [np.abs(solve(velocity, NOISE, even(steps), solver) - exact).max() for steps in (40, 80, 160)]
     measured = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
     assert measured == pytest.approx([order, order], abs=0.12)
@@ -125,9 +126,8 @@ def test_guidance_where_it_counts() -> None:
 
 def test_the_shipped_bundle_tells_how_each_task_is_sampled() -> None:
     sampling = Bundle.open("nano").manifest.sampling
-    assert sampling.of("scene_edit", None, None) == Sampling(steps=24, guidance=3.0)
-    assert sampling.of("timeline", None, None) == Sampling(steps=24, guidance=5.0)
-    for task, guidance in (("text_to_audio", 3.0), ("text_to_speech", 5.0)):
+    assert set(sampling.tasks) == set(load_registry().tasks)
+    for task in sampling.tasks:
         fitted = sampling.of(task, None, None)
-        assert fitted.guidance == guidance and fitted.branches() == 14 and len(fitted.times) == 33
+        assert fitted.branches() <= sampling.branches() / 2 and len(fitted.times) == 33, task
     assert sampling.solver == "euler" and all(sampling.guides(time) for time in sampling.grid())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -32,7 +33,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixteen clips to train on and two to validate."""
     folder = tmp_path_factory.mktemp("corpus")
     clips = write_clips(folder)
-    held_out = [clips[0].model_copy(update={"split": "valid"}), clips[9].model_copy(update={"split": "valid"})]
+    held_out = []
+    for clip in (clips[0], clips[9]):
+        copy = clip.model_copy(update={"path": f"valid{clip.path}", "split": "valid"})
+        shutil.copy(folder / clip.path, folder / copy.path)
+        held_out.append(copy)
     write_manifest(folder / "clips.jsonl", [*clips, *held_out])
     return folder
 

@@ -13,11 +13,12 @@ from tests.tensorrt_standin import Device, StandInEngine, stand_in
 from unison_engine import conditioning
 from unison_engine.bundle import Bundle
 from unison_engine.conditioning import Line
-from unison_engine.errors import BackendFailed
+from unison_engine.errors import BackendFailed, BadArguments, ModelMissing
 from unison_engine.registry import load_registry
+from unison_engine.runtime import tensorrt
 from unison_engine.runtime.choice import example_inputs
 from unison_engine.runtime.cuda import Buffer, Cuda
-from unison_engine.runtime.engines import NOT_COMPILED, RECORD_FORMAT, EngineRecord
+from unison_engine.runtime.engines import NOT_COMPILED, RECORD_FORMAT, EngineRecord, load_engine
 from unison_engine.runtime.session import Session
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.runtime.tensorrt import EngineRunner, TensorRt
@@ -177,6 +178,36 @@ def test_a_bundle_without_engines_names_the_command(opened: Bundle, monkeypatch:
         backend.load(opened, "step", 1)
     for graph in NOT_COMPILED:
         assert isinstance(backend.load(opened, graph, 1), Session)
+
+
+def test_an_engine_without_weights_is_refused(opened: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, bare = TensorRt("tensorrt-rtx", "rtx"), record(opened, "step").model_copy(update={"weights": "stripped"})
+    monkeypatch.setitem(vars(backend), "_device", stand_in(None, Device()))
+    monkeypatch.setattr(tensorrt, "load_engine", lambda *rest: (bare, b"engine"))
+    with pytest.raises(BackendFailed, match=r"the engine of step has no weights.*--weights baked"):
+        backend.load(opened, "step", 1)
+
+
+def test_a_command_can_be_pasted_whatever_the_folder_is_called(opened: Bundle, tmp_path: Path) -> None:
+    bare = record(opened, "step").model_copy(update={"version": "1.0"})
+    (tmp_path / "step.json").write_text(bare.model_dump_json())
+    spaced = Bundle(tmp_path / "my bundle", opened.manifest, opened.hash)
+    with pytest.raises(ModelMissing, match=r"`unison-export tensorrt '.*my bundle' --target rtx`"):
+        load_engine(spaced, "step", "rtx", "1.7.1", folder=tmp_path)
+
+
+def test_a_published_model_is_built_in_float32(opened: Bundle) -> None:
+    manifest = opened.manifest.model_copy(update={"card": {"audio": {}}})
+    with pytest.raises(BadArguments, match=r"in bfloat16; take --precision float32"):
+        next(build_engines(Bundle(opened.folder, manifest, opened.hash), "rtx", "bfloat16", BUCKETS))
+
+
+def test_profiles_take_as_much_text_as_the_bundle_reads(opened: Bundle) -> None:
+    text = opened.manifest.text.model_copy(update={"window": 40, "phones": False})
+    short = Bundle(opened.folder, opened.manifest.model_copy(update={"text": text}), opened.hash)
+    for bundle, best, most in ((opened, 64, 448), (short, 40, 40)):
+        mask = shape_profiles(bundle, bundle.manifest.graphs["step"], BUCKETS)[0]["text_mask"]
+        assert (mask.best[2], mask.largest[2]) == (best, most)
 
 
 @pytest.mark.slow

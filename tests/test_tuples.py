@@ -83,6 +83,16 @@ def test_settings_are_strict(tmp_path: Path, tasks: str, more: str, told: str) -
         TrainConfig.load(recipe(tmp_path, tasks, more))
 
 
+def test_a_recipe_may_begin_with_a_byte_order_mark_and_must_be_utf_8(tmp_path: Path) -> None:
+    mine = Path(recipe(tmp_path, 'tasks = "published"  # caf\u00e9'))
+    text = mine.read_text()
+    mine.write_text(text, encoding="utf-8-sig")
+    assert TrainConfig.load(str(mine)).tasks == PUBLISHED_SHARES
+    mine.write_text(text, encoding="latin-1")
+    with pytest.raises(BadArguments, match=r"mine\.toml' is not UTF-8 .*; save it as UTF-8"):
+        TrainConfig.load(str(mine))
+
+
 def test_settings_reach_the_recipes(bank: ClipBank, tmp_path: Path) -> None:
     settings = TrainConfig.load(recipe(tmp_path, 'tasks = "published"', "[synthesis]\nscene_seconds = [3.0, 3.0]"))
     batch = TupleStream(bank, LAYOUT, settings, silent=True).example("edit_add", 1)

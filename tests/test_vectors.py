@@ -7,17 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.vector_checks import Check, files
+from tests.vector_checks import CHECKS, Check, files
 from tests.vectors_io import FOLDER
 
 
 @pytest.mark.parametrize(
     ("path", "check"), files(FOLDER), ids=lambda value: value.stem if isinstance(value, Path) else ""
 )
-def test_vectors(path: Path, check: Check) -> None:
+def test_every_value_is_within_tolerance(path: Path, check: Check) -> None:
     rows = list(check(path))
     assert rows
     assert not [row for row in rows if not row.passed]
+
+
+def test_every_check_has_files() -> None:
+    assert [pattern for pattern in CHECKS if not list(FOLDER.glob(pattern))] == []
 
 
 def test_a_wrong_value_is_out_of_tolerance(tmp_path: Path) -> None:

@@ -5,15 +5,20 @@ python -m tests.training_run CORPUS OUT SETTINGS, where SETTINGS is the JSON of 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 import torch
 
 from tests.conftest import AUTOENCODER, LAYOUT, NETWORK
@@ -29,6 +34,8 @@ from unison_train.trainer import Trainer
 from unison_train.tuples import TupleStream
 
 CPU = torch.device("cpu")
+PATIENCE = 120  # Seconds; only a failing test waits this long.
+_PR_SET_PDEATHSIG = 1
 
 
 class DrawnStates:
@@ -87,25 +94,57 @@ def trainer(
     return Trainer(checkpoint, settings, stream, held_out, known, out, processes)
 
 
+@contextmanager
 def launch(
     corpus: Path, out: Path, run: dict[str, Any], processes: int = 1, environment: dict[str, str] | None = None
-) -> subprocess.Popen[str]:
-    """Start this module as a script, with `torchrun` for more than one process."""
+) -> Iterator[subprocess.Popen[str]]:
+    """Start this module as a script, with `torchrun` for more than one process; what runs at the end is killed."""
     runner = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"] if processes > 1 else []
     command = [sys.executable, "-m", *runner, "tests.training_run", str(corpus), str(out), json.dumps(run)]
     settings = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
+    with subprocess.Popen(
         command,
         env=os.environ | settings | (environment or {}),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    """Wait until it has ended well."""
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+
+
+def train_as_one_of_two(corpus: Path, bank: ClipBank, out: Path, run: dict[str, Any]) -> None:
+    """Train in this process and another one, as if `torchrun` had started both."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    settings = recipe(**run)
+    with (
+        launch(corpus, out, run, environment=meeting | {"RANK": "1"}) as other,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in {**meeting, "RANK": "0"}.items():
+            patch.setenv(name, value)
+        with join(settings.run, CPU) as processes:
+            trainer(bank, out, settings, processes=processes).run()
+        finish(other)
 
 
 def main(corpus: Path, out: Path, run: dict[str, Any]) -> None:
     """Train to the end."""
+    if sys.platform == "linux":
+        # `torchrun` gives each of its processes a session, so that a kill of its own group leaves them alive.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     torch.set_num_threads(1)
     settings = recipe(**run)
     with join(settings.run, CPU) as processes:

@@ -18,11 +18,12 @@ from unison_engine import conditioning
 from unison_engine.bundle import Bundle
 from unison_engine.errors import BackendFailed
 from unison_engine.machine import physical_cores, processor, resident_memory, vector_sets
-from unison_engine.registry import load_registry
+from unison_engine.registry import PluginSource, avoid
 from unison_engine.runtime.backend import Backend
 from unison_engine.runtime.choice import example_inputs
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
+from unison_engine.trial import tried
 
 PROMPT = "heavy rain"
 
@@ -116,7 +117,9 @@ def bench(
     opened = Bundle.open(bundle)
     count = threads or physical_cores()
     labels, working = {}, {}
-    for name, candidate in load_registry().backends.items():
+    plugins = tried(PluginSource())
+    avoid(plugins.broken)  # A synthesizer loads the backends of plugins itself.
+    for name, candidate in plugins.load().backends.items():
         if backend in (None, name):
             try:
                 labels[name] = candidate.describe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ FORMAT_VERSION = 5
 READABLE_FORMATS = (2, 3, 4, 5)
 """Format 3 added variants, errors and reach of graphs, 4 the opening of prompts, 5 bf16 variants; all may be absent."""
 MANIFEST = "bundle.json"
+_SHIPPED = Path(__file__).parent / "bundles"
 DataType = Literal["float32", "int64"]
 Narrow = Literal["int8", "bf16"]
 """Precisions in which a bundle can allow a graph to be computed, beside float32."""
@@ -131,6 +133,12 @@ class Manifest(_Strict):
     card: dict[str, Any]
     files: dict[str, str]
 
+    def write(self, folder: Path) -> None:
+        """Write it to the folder of its bundle, which at no time is without a whole one if it had one."""
+        partial = folder / f"{MANIFEST}.partial"
+        partial.write_text(self.model_dump_json(indent=1) + "\n")
+        os.replace(partial, folder / MANIFEST)
+
 
 class Bundle:
     """A bundle on disk.
@@ -179,6 +187,17 @@ class Bundle:
         variant = graph.variants.get(precision) if precision else None
         return self.folder / (variant or graph).file
 
+    def files(self, graph: str, precision: Narrow | None = None) -> list[str]:
+        """Names of the files of a graph, or of its variant: its own, and that of its weights where it has one."""
+        file = self.graph(graph, precision).relative_to(self.folder)
+        beside = (file.with_suffix(".data").as_posix(), f"{file.as_posix()}.data")
+        return [file.as_posix(), *(name for name in beside if name in self.manifest.files)]
+
+    def graph_hash(self, graph: str) -> str:
+        """SHA-256 of a graph: of its one file, or of the hashes of its files one after the other."""
+        hashes = [self.manifest.files[name] for name in self.files(graph)]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
     def external_data(self, graph: str) -> Path | None:
         """Weights of a graph that the bundle does not hold, assembled at first use; None where it holds them.
 
@@ -210,17 +229,21 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def shipped_bundles() -> list[str]:
+    """Names of the bundles that come with the engine; a name is that bundle, whatever folders there are."""
+    return sorted(entry.parent.name for entry in _SHIPPED.glob(f"*/{MANIFEST}"))
+
+
 def find_bundle(name_or_path: str | Path) -> Path:
     """Folder of a bundle given by name or by path.
 
     Raises:
         ModelMissing: no such bundle.
     """
-    shipped = Path(__file__).parent / "bundles"
-    for folder in (shipped / str(name_or_path), Path(name_or_path).expanduser()):
+    for folder in (_SHIPPED / str(name_or_path), Path(name_or_path).expanduser()):
         if (folder / MANIFEST).is_file():
             return folder
-    names = sorted(entry.parent.name for entry in shipped.glob(f"*/{MANIFEST}"))
+    names = shipped_bundles()
     raise ModelMissing(
         f"no bundle {str(name_or_path)!r}; give a folder with a {MANIFEST}, or one of: {', '.join(names) or 'none'}."
     )

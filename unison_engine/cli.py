@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -23,13 +24,14 @@ from unison_engine.cli_plugins import plugins, token_option, url_option
 from unison_engine.cli_takes import backend_option, bundle_option, library_option, progress_bar, takes, told
 from unison_engine.doctor import examine
 from unison_engine.engine import Engine, StreamingSynthesizer, default_library, engine_version
-from unison_engine.errors import UnisonError
+from unison_engine.errors import BadArguments, LibraryFailed, UnisonError
 from unison_engine.host.priority import answer_first
 from unison_engine.logs import configure as configure_log
-from unison_engine.registry import load_registry
+from unison_engine.registry import PluginSource, load_registry
 from unison_engine.schema import Parameter, parameters
 from unison_engine.takes import TakeLibrary
 from unison_engine.tasks import Task
+from unison_engine.trial import tried
 
 # What the command line does in its own way: -o, --play, and no queue to have a priority in.
 _HOST_FIELDS = {"out", "play", "priority"}
@@ -62,7 +64,13 @@ def run_group() -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=7770, show_default=True, help="Port of UDP and TCP; 0 takes any free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7770,
+    show_default=True,
+    help="Port of UDP and TCP; 0 takes any free one.",
+)
 @click.option("--token", envvar="UNISON_TOKEN", help="Secret for lines from other machines.  [env: UNISON_TOKEN]")
 @click.option("--verbose", is_flag=True, help="Log what goes on.")
 @click.option("--log", "log_format", type=click.Choice(["text", "json"]), default="text", help="Form of the log.")
@@ -93,7 +101,7 @@ def serve(
 @cli.command()
 def tasks() -> None:
     """List the tasks, and the plugins that failed to load."""
-    registry = load_registry()
+    registry = tried(PluginSource()).load()
     for task in registry.tasks.values():
         taken = [_option_name(p) + ("" if p.required else "?") for p in parameters(task.request)]
         click.echo(f"{task.name:18} {task.summary}\n{'':18} {' '.join(taken)}")
@@ -148,7 +156,7 @@ def top(url: str, token: str, every: float, once: bool) -> None:
 @cli.command()
 def doctor() -> None:
     """Tell what this machine has, which backends work and why others do not, and what would be faster."""
-    for line in examine(load_registry()):
+    for line in examine(tried(PluginSource()).load()):
         click.echo(line)
 
 
@@ -211,19 +219,38 @@ def _run(
     device: str | None,
     **arguments: object,
 ) -> None:
+    # What cannot be done with the sound is told before the work is.
+    if output:
+        _check_output(output)
+    player = open_device(device) if play else None
     engine = Engine.open(bundle, library, backend)
     given = {name: value for name, value in arguments.items() if value is not None}
     with progress_bar(task) as advance:
         take = engine.run(task, progress=advance, **given)
     if output:
-        shutil.copyfile(take.path, output)
+        try:
+            shutil.copyfile(take.path, output)
+        except OSError as error:
+            raise LibraryFailed(
+                f"{str(output)!r} cannot be written ({error.strerror or error}); the take itself is {take.path}."
+            ) from error
     click.echo(told(take, output or take.path))
-    if play:
-        _play(take.path, device)
+    if player:
+        _play(take.path, player)
 
 
-def _play(path: Path, device: str | None) -> None:
-    deck = Deck(open_device(device))
+def _check_output(output: Path) -> None:
+    if str(output) == "-":
+        raise BadArguments("-o writes a file, not to the standard output; name one, such as -o rain.wav.")
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise BadArguments(f"there is no folder {str(folder)!r} for -o; make it, or name another file.")
+    if not os.access(output if output.exists() else folder, os.W_OK):
+        raise BadArguments(f"{str(output)!r} cannot be written; name another file with -o.")
+
+
+def _play(path: Path, device: Device) -> None:
+    deck = Deck(device)
     deck.start()
     try:
         deck.play(read_sound(path, path.stem))

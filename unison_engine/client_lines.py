@@ -48,16 +48,19 @@ def open_line(url: str) -> Line:
         BadArguments: the address is of no such kind.
         Unreachable: nobody answers there.
     """
-    parts = urllib.parse.urlsplit(url)
     try:
+        parts = urllib.parse.urlsplit(url)
         if parts.scheme == "tcp" and parts.hostname and parts.port:
             return _TcpLine(parts.hostname, parts.port)
         if parts.scheme in ("ws", "wss") and parts.hostname:
             return _WebSocketLine(url)
+        told = ""
     except (OSError, aiohttp.ClientError) as error:
         raise Unreachable(f"no engine answers at {url!r} ({error}); start one with `unison serve`.") from error
+    except ValueError as error:  # Of a port out of range, or a host that no host can be called.
+        told = f" ({error})"
     raise BadArguments(
-        f"{url!r} is no address of an engine; give one like tcp://127.0.0.1:7770 or ws://127.0.0.1:7770."
+        f"{url!r} is no address of an engine{told}; give one like tcp://127.0.0.1:7770 or ws://127.0.0.1:7770."
     )
 
 

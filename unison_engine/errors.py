@@ -116,7 +116,7 @@ class DeviceFailed(UnisonError):
 
 
 class Interrupted(UnisonError):
-    """The inference worker ended before the job did."""
+    """What was to do it ended before: the inference worker, or the process of a plugin."""
 
     code = "interrupted"
 

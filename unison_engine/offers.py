@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
+import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 import pluggy
+from numpy.typing import NDArray
 
-from unison_engine.errors import PluginFailed
+from unison_engine.bundle import Bundle
+from unison_engine.errors import BackendFailed, PluginFailed, UnisonError
 from unison_engine.plugin_parts import AnyPluginCommand, Effect, PluginCommand
-from unison_engine.runtime.backend import Backend
+from unison_engine.runtime.backend import Backend, Runner
 from unison_engine.schema import Schema, parameters
 from unison_engine.tasks import Request, Task
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ADDRESS = re.compile(r"(/[a-z][a-z0-9_]{0,39}){2,4}")
 _RESERVED = "json"  # /unison/run/json runs any task.
 _TAGS = {"s": str, "i": int, "f": float}
+TAKEN_FIELDS = frozenset(
+    {
+        # Pairs of the host, see `unison_engine.host.delivery`, and what its commands that make sounds are given.
+        *("format", "subtype", "rate", "bar", "at", "count", "stream", "then", "task", "job"),
+        # Options of `unison run`.
+        *("output", "bundle", "backend", "library", "device", "help"),
+        # Arguments of `Engine.run` and of a client's `run`.
+        *("progress", "when"),
+    }
+)
+"""Fields that no task may take."""
 
 
 @dataclass
@@ -60,14 +77,17 @@ class Offer:
             "unison_register_commands": self._command,
         }
 
-    def check_clashes(self, *known: Mapping[str, object]) -> None:
+    def check_clashes(self, backends: Mapping[str, object], owners: Mapping[str, str]) -> None:
         """See that no other plugin offers the same.
+
+        `owners` are the plugins of all tasks, effects and commands by name: a failure is told, and counted, by it, so
+        a task has no name of another plugin's effect either.
 
         Raises:
             PluginFailed: one does.
         """
-        own: tuple[Mapping[str, object], ...] = (self.tasks, self.backends, self.effects, self.commands)
-        if clash := sorted(name for mine, theirs in zip(own, known, strict=True) for name in mine.keys() & theirs):
+        owned = self.tasks.keys() | self.effects.keys() | self.commands.keys()
+        if clash := sorted((self.backends.keys() & backends.keys()) | (owned & owners.keys())):
             raise PluginFailed(f"another plugin already registered {', '.join(clash)}; choose other names.")
 
     def _task(self, task: Task[Any]) -> None:
@@ -76,6 +96,11 @@ class Offer:
         if task.name == _RESERVED:
             raise PluginFailed(f"a task cannot have the name {_RESERVED!r}: /unison/run/json runs any task.")
         _check_schema(task.request, Request, f"the task {task.name!r}")
+        if taken := sorted(TAKEN_FIELDS & task.request.model_fields.keys()):
+            raise PluginFailed(
+                f"the task {task.name!r} takes {', '.join(map(repr, taken))}, which the host and the shell take for "
+                "themselves; choose another name."
+            )
         _check_call(task.condition, 2, f"`condition` of the task {task.name!r}", "(request, context)")
         self.tasks[task.name] = task
 
@@ -83,7 +108,7 @@ class Offer:
         for name in ("name", "automatic", "precision", "describe", "load"):
             if not hasattr(backend, name):
                 raise PluginFailed(f"a backend {type(backend).__name__} has no {name!r}; see unison_engine.runtime.")
-        self.backends[backend.name] = backend
+        self.backends[backend.name] = _Fenced(backend)
 
     def _effect(self, effect: Effect) -> None:
         _check_kind(effect, Effect, "effect")
@@ -106,6 +131,40 @@ class Offer:
             if part.split()[0] not in _TAGS or len(part.split()) != 2:
                 raise PluginFailed(f"the reply of {command.address} has {part!r}; write fields as `s state, f level`.")
         self.commands[command.address] = command
+
+
+class _Fenced:
+    """A backend of which whatever it raises is a `BackendFailed`: the next backend takes over, and the user is told."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.name, self.automatic, self.precision = backend.name, backend.automatic, backend.precision
+        self._backend = backend
+
+    def describe(self) -> str:
+        """See `Backend.describe`."""
+        with self._told("describe"):
+            return self._backend.describe()
+
+    def load(self, bundle: Bundle, graph: str, threads: int) -> Runner:
+        """See `Backend.load`."""
+        with self._told("load"):
+            runner = self._backend.load(bundle, graph, threads)
+
+        def run(**inputs: NDArray[Any]) -> NDArray[Any]:
+            with self._told("run"):
+                return runner(**inputs)
+
+        return run
+
+    @contextlib.contextmanager
+    def _told(self, part: str) -> Iterator[None]:
+        try:
+            yield
+        except UnisonError:
+            raise
+        except Exception as error:
+            log.debug("the backend %r failed in %s", self.name, part, exc_info=error)
+            raise BackendFailed(f"{self.name}: {type(error).__name__}: {error}; tell the author of it.") from error
 
 
 def check_spelling(module: ModuleType, manager: pluggy.PluginManager) -> None:

@@ -6,7 +6,7 @@ import difflib
 import importlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -24,6 +24,8 @@ from unison_engine.switches import Switches
 from unison_engine.tasks import Task
 
 OWN = "unison_plugins"  # The seven tasks, which ship with the engine.
+
+_avoided: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,20 @@ class PluginSource:
         self.broken.pop(fresh, None)
         return load_registry(self.found, self.switches, fresh, self.broken, entered)
 
+    def only(self, plugins: Collection[str]) -> PluginSource:
+        """The same source with these plugins and no others."""
+        found = entry_points(group=hooks.PROJECT) if self.found is None else self.found
+        return replace(self, found=tuple(entry for entry in found if entry.name in plugins))
+
+
+def avoid(broken: Mapping[str, str]) -> None:
+    """Have whatever loads plugins in this process from now on leave these alone: they would end it, or hang it.
+
+    `broken` are reasons by the name of the plugin. It is for code that loads the registry itself, as a synthesizer does
+    for its backends; a `PluginSource` says on its own which plugins are broken.
+    """
+    _avoided.update(broken)
+
 
 def load_registry(
     found: Iterable[EntryPoint] | None = None,
@@ -139,8 +155,8 @@ def load_registry(
 ) -> Registry:
     """Load every plugin that is installed, or those `found`, except for what `switches` say is off, and for `broken`.
 
-    The modules of the plugin `fresh` are read anew. `entered` is called with the name of each plugin before it is
-    loaded, except for our own.
+    `broken` is by default what `avoid` was told. The modules of the plugin `fresh` are read anew. `entered` is called
+    with the name of each plugin before it is loaded, except for our own.
 
     Raises:
         PluginFailed: what is switched off cannot be read.
@@ -149,12 +165,13 @@ def load_registry(
     manager.add_hookspecs(hooks)
     registry = Registry({}, _offered(manager, own_backends, hooks.PROJECT)[1].backends, ())
     off = (switches or Switches()).off()
+    broken = _avoided if broken is None else broken
     plugins = []
     for entry in entry_points(group=hooks.PROJECT) if found is None else found:
         plugin = Plugin(entry.name, _version(entry), entry.value)
         if entry.name in off:
             plugins.append(replace(plugin, disabled=off[entry.name]))
-        elif broken and entry.name in broken:
+        elif entry.name in broken:
             plugins.append(replace(plugin, error=broken[entry.name], traceback=broken[entry.name]))
         else:
             if entry.name != OWN:
@@ -170,7 +187,7 @@ def _load(manager: pluggy.PluginManager, registry: Registry, entry: EntryPoint, 
         if fresh:
             _forget(entry.module)
         implemented, offer = _offered(manager, entry.load(), entry.name)
-        offer.check_clashes(registry.tasks, registry.backends, registry.effects, registry.commands)
+        offer.check_clashes(registry.backends, registry.owners)
     # A stranger's module may raise anything, SystemExit included; none of it may stop the engine.
     except (Exception, SystemExit) as error:
         told = str(error) if isinstance(error, UnisonError) else f"{type(error).__name__}: {error}"

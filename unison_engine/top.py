@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from unison_engine.client import Client
 from unison_engine.host.session import STATUS_FIELDS
@@ -24,23 +25,26 @@ def watch(client: Client, seconds: float) -> None:
 
 
 def drawn(client: Client) -> RenderableType:
-    """The host as it is now: figures, jobs from the newest, and plugins that do not work."""
+    """The host as it is now: figures, jobs from the newest, and plugins that do not work.
+
+    What it tells is drawn as it is: a path or a reason with brackets in it is no markup of rich.
+    """
     names = [field.split()[1] for field in STATUS_FIELDS.split(", ")]
     values = (value if isinstance(value, (int, float)) else str(value) for value in client.call("/unison/status"))
     status = dict(zip(names, values, strict=True))
     head = Table.grid(padding=(0, 3))
     for row in _rows(status):
-        head.add_row(*row)
+        head.add_row(*map(Text, row))
     jobs = Table("job", "state", "", "stage", "take or error", expand=True)
     for job, state, fraction, stage, path, code in reversed(client.entries("/unison/job/list")[-_SHOWN_JOBS:]):
         assert isinstance(fraction, float)
-        jobs.add_row(str(job), str(state), _bar(fraction), str(stage), str(path or code))
+        jobs.add_row(*(Text(str(cell)) for cell in (job, state, _bar(fraction), stage, path or code)))
     parts: list[RenderableType] = [head, jobs]
     bad = [row for row in client.entries("/unison/plugin/list") if row[3] != "ok"]
     if bad:
         plugins = Table("plugin", "state", "reason", expand=True)
         for name, _, _, state, _, reason in bad:
-            plugins.add_row(str(name), str(state), str(reason))
+            plugins.add_row(*(Text(str(cell)) for cell in (name, state, reason)))
         parts.append(plugins)
     return Group(*parts)
 

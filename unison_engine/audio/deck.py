@@ -30,6 +30,7 @@ from unison_engine.errors import BadArguments, DeviceFailed, QueueFull, UnknownP
 CAPTURE_SECONDS = 60.0
 MAX_PLAYBACKS = 128
 STOP_SECONDS = 0.02
+_LOOK_SECONDS = 0.5  # After which `wait` looks whether the device is still there.
 
 
 class Deck:
@@ -238,9 +239,19 @@ class Deck:
         return self._ring.held / self._ring.rate
 
     def wait(self) -> None:
-        """Block until everything that has a time has been heard."""
+        """Block until everything that has a time has been heard.
+
+        Raises:
+            DeviceFailed: the device is gone before.
+        """
         with self._idle:
-            self._idle.wait_for(lambda: all(playback.waits for playback in self._playbacks.values()))
+            while not self._idle.wait_for(
+                lambda: all(playback.waits for playback in self._playbacks.values()), _LOOK_SECONDS
+            ):
+                if not self.device.alive:
+                    raise DeviceFailed(
+                        f"{self.device.name!r} went away before all was heard; connect it, or open another one."
+                    )
         time.sleep(self.device.out_latency)
 
     def capture(self, seconds: float, channel: int = 0) -> Sound:

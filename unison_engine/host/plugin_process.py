@@ -10,13 +10,14 @@ import logging
 import multiprocessing
 import os
 import signal
+import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from unison_engine.errors import PluginFailed, UnisonError, error_of
+from unison_engine.errors import Interrupted, PluginFailed, UnisonError, error_of
 from unison_engine.guard import Guard
 from unison_engine.host.exits import exit_told
 from unison_engine.plugin_parts import EngineAddress, Value
@@ -70,12 +71,12 @@ class PluginProcess:
         self._numbers = itertools.count()
         self._open: dict[int, tuple[str, asyncio.Future[tuple[Value, ...]]]] = {}
         self._started: asyncio.Future[None] = self._loop.create_future()
-        self._closed = False
+        self._stopped: UnisonError | None = None  # Why it has ended, or is about to.
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         engine = EngineAddress(url, token)
         self._process = context.Process(
-            target=serve, args=(theirs, source, engine), name=f"unison-plugin-{plugin}", daemon=True
+            target=serve, args=(theirs, source.only([plugin]), engine), name=f"unison-plugin-{plugin}", daemon=True
         )
         self._process.start()
         theirs.close()
@@ -84,15 +85,18 @@ class PluginProcess:
     @property
     def alive(self) -> bool:
         """Whether it runs."""
-        return not self._closed and self._process.is_alive()
+        return self._stopped is None and self._process.is_alive()
 
     async def call(self, address: str, arguments: Schema) -> tuple[Value, ...]:
         """Run a command; returns what its answer holds.
 
         Raises:
             PluginFailed: it raised, ended the process, or did not return in time.
+            Interrupted: the process was stopped meanwhile.
             UnisonError: the command raised it.
         """
+        if self._stopped:  # Since it was chosen to run this.
+            raise self._stopped
         number = next(self._numbers)
         answer: asyncio.Future[tuple[Value, ...]] = self._loop.create_future()
         self._open[number] = (address, answer)
@@ -100,25 +104,27 @@ class PluginProcess:
             self._pipe.send(Asked(number, address, arguments.model_dump()))
         either: list[asyncio.Future[Any]] = [answer, self._started]
         await asyncio.wait(either, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        try:
-            values = await asyncio.wait_for(answer, COMMAND_SECONDS)
-        except TimeoutError:
-            self._open.pop(number, None)
+        done, _ = await asyncio.wait([answer], timeout=COMMAND_SECONDS)
+        if not done:
             told = f"the plugin {self._plugin!r} did not return from {address!r} within {COMMAND_SECONDS:g} s"
             error = PluginFailed(f"{told}; its process was ended. Tell its author.", self._plugin)
+            self._stop(error)
             self._record.failed(self._plugin, str(error))
-            self.close()
-            raise error from None
-        except PluginFailed as error:
-            self._record.failed(self._plugin, str(error))
-            raise
-        self._record.worked(self._plugin)
-        return values
+        return await answer
 
     def close(self) -> None:
-        """End the process; calls that are open fail."""
-        self._closed = True
+        """End the process; calls that are open are interrupted."""
+        if self._process.is_alive():  # Else it ended by itself, which the listener is about to tell.
+            self._stop(Interrupted(f"the plugin {self._plugin!r} was reloaded or stopped meanwhile; send it again."))
+
+    def _stop(self, told: UnisonError) -> None:
+        """End the process, and all calls that are open with it: whatever was the reason, it is one for all of them."""
+        self._stopped = told
         self._process.kill()
+        for _, answer in self._open.values():
+            if not answer.done():
+                answer.set_exception(told)
+        self._open.clear()
 
     def _listen(self) -> None:
         with contextlib.suppress(EOFError, OSError):
@@ -141,18 +147,20 @@ class PluginProcess:
             answer.set_exception(error_of(answered.code, answered.message))
         else:
             answer.set_result(answered.values)
+            self._record.worked(self._plugin)
+        if answered.code == PluginFailed.code:
+            self._record.failed(self._plugin, answered.message)
 
     def _ended(self) -> None:
-        ended = "it was stopped" if self._closed else exit_told(self._process.exitcode)
-        if not self._closed:
-            log.error("the process of the plugin %r ended: %s", self._plugin, ended)
-            if not self._open:  # Else the open calls tell it.
-                self._record.failed(self._plugin, f"its process ended: {ended}")
-        for address, answer in self._open.values():
-            if not answer.done():
-                told = f"the plugin {self._plugin!r} ended its process in {address!r}: {ended}; tell its author."
-                answer.set_exception(PluginFailed(told, self._plugin))
-        self._open.clear()
+        if self._stopped:
+            return
+        ended = exit_told(self._process.exitcode)
+        calls = ", ".join(repr(address) for address, _ in self._open.values())
+        told = f"the plugin {self._plugin!r} ended its process in {calls or 'the background'}: {ended}"
+        error = PluginFailed(f"{told}; tell its author.", self._plugin)
+        log.error("%s", error)
+        self._stop(error)
+        self._record.failed(self._plugin, str(error))
 
 
 def serve(pipe: Connection, source: PluginSource, engine: EngineAddress) -> None:
@@ -184,9 +192,22 @@ def _run(registry: Registry, asked: Asked, engine: EngineAddress) -> Answered:
         return Answered(asked.number, code=error.code, message=str(error))
 
 
-def _fitting(values: Sequence[Value], reply: str) -> tuple[Value, ...]:
-    kinds = {"s": str, "i": int, "f": float}
-    wanted = [kinds[part.split()[0]] for part in filter(None, reply.split(", "))]
-    if len(values) != len(wanted):
+def _fitting(values: Sequence[Value] | None, reply: str) -> tuple[Value, ...]:
+    """The values as the answer is declared to hold them; a command that answers nothing may return None."""
+    fields = list(filter(None, reply.split(", ")))
+    values = () if values is None else values
+    if len(values) != len(fields):
         raise ValueError(f"it returned {values!r} and its reply is declared as {reply!r}")
-    return tuple(kind(value) for kind, value in zip(wanted, values, strict=True))
+    return tuple(_packed(value, field) for value, field in zip(values, fields, strict=True))
+
+
+def _packed(value: Value, field: str) -> Value:
+    tag = field.split()[0]
+    if tag == "s":
+        return str(value)
+    number = int(value) if tag == "i" else float(value)
+    try:
+        struct.pack(f">{tag}", number)
+    except (struct.error, OverflowError):
+        raise ValueError(f"it returned {number!r} as `{field}`, more than OSC's 32 bits hold") from None
+    return number

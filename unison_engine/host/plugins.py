@@ -69,7 +69,8 @@ class Plugins:
         self.registry.plugin(plugin)
         self._source.switches.set(plugin, reason)
         self._stop(plugin)
-        self.registry = self._source.load()
+        # What was installed meanwhile was never tried; `reload` takes it up.
+        self.registry = self._source.only([one.name for one in self.registry.plugins]).load()
         self._changed("")
 
     async def enable(self, plugin: str) -> Plugin:

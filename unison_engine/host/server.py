@@ -185,7 +185,9 @@ class Server:
         if isinstance(job.error, PluginFailed) and job.error.plugin:
             self.plugins.failed(job.error.plugin, str(job.error))
         elif job.state is State.DONE:
-            self.plugins.worked(self.plugins.registry.owners.get(job.task.name, ""))
+            # Every effect was called, whatever it made of the sound.
+            for part in (job.task.name, *self.plugins.registry.effects):
+                self.plugins.worked(self.plugins.registry.owners.get(part, ""))
         self._metrics.changed(job)
         self._reports.changed(job)
         self._job_nodes.changed(job)

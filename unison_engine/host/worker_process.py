@@ -31,7 +31,7 @@ from unison_engine.host.worker_messages import (
     Step,
     Work,
 )
-from unison_engine.registry import PluginSource
+from unison_engine.registry import PluginSource, avoid
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def serve(pipe: Connection, open_synthesizer: Callable[[], StreamingSynthesizer]
     logging.getLogger().addHandler(_LogLine(line))
     with contextlib.suppress(EOFError, OSError):
         try:
+            avoid(plugins.broken)  # A bundle's synthesizer loads the backends of plugins itself.
             # A plugin may have changed since the host tried it.
             registry = plugins.load(entered=lambda plugin: line.enter(plugin, "import"))
             line.enter("", "")
@@ -56,8 +57,7 @@ def serve(pipe: Connection, open_synthesizer: Callable[[], StreamingSynthesizer]
         while True:
             work = pipe.recv()
             if isinstance(work, Reload):
-                line.enter(work.plugin, "import")
-                registry = plugins.load(work.plugin)
+                registry = plugins.load(work.plugin, lambda plugin: line.enter(plugin, "import"))
                 line.enter("", "")
             if not isinstance(work, Work):
                 continue  # A cancel, or a listener, that missed its job; the host repeats it while it matters.

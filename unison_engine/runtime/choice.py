@@ -77,7 +77,7 @@ class GraphLoader:
         """Load a graph.
 
         Raises:
-            ModelMissing: the file of the graph is damaged; or see `Bundle.external_data`.
+            ModelMissing: a file of the graph is damaged; or see `Bundle.external_data`.
             BackendFailed: no backend that may be used loads it.
         """
         runner = AnyBackend(self._bundle, graph, self._ranked(graph), self._threads)
@@ -163,8 +163,8 @@ class AnyBackend:
 
 
 def _load_whole(bundle: Bundle, graph: str, backend: Backend, threads: int) -> Runner:
-    """Load a graph whose file is what the bundle says: a damaged weight would load, and sound wrong."""
-    bundle.verify(bundle.graph(graph, backend.precision).relative_to(bundle.folder).as_posix())
+    """Load a graph whose files are what the bundle says: a damaged weight would load, and sound wrong."""
+    bundle.verify(*bundle.files(graph, backend.precision))
     return backend.load(bundle, graph, threads)
 
 

@@ -7,6 +7,7 @@ them, so that an engine that does not fit is refused with the reason before the 
 from __future__ import annotations
 
 import hashlib
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +47,7 @@ class EngineRecord(_Strict):
         graph: name of the graph in the bundle.
         target, version: the library that built the engine; no other version loads it.
         capabilities: what it was built for, such as "SM89"; none means every one that the library takes by default.
-        graph_sha256: of the bundle's graph file that holds the weights.
+        graph_sha256: of the bundle's graph with its weights, see `Bundle.graph_hash`.
         onnx_sha256, opset, precision: of the graph that was compiled; matrix products are computed in `precision`,
             what is sensitive in float32.
         weights: see `Weights`.
@@ -99,12 +100,12 @@ def load_engine(
     where = folder or engine_folder(bundle, target)
     path = where / f"{graph}.engine"
     record = _read_record(where / f"{graph}.json")
-    build = f"build it again with `unison-export tensorrt {bundle.folder} --target {target}`."
+    build = f"build it again with `unison-export tensorrt {shlex.quote(str(bundle.folder))} --target {target}`."
     for what, found, wanted in (
         ("graph", record.graph, graph),
         ("target", record.target, target),
         (f"version of the {target} library", record.version, version),
-        ("SHA-256 of the graph", record.graph_sha256, bundle.manifest.files[bundle.manifest.graphs[graph].file]),
+        ("SHA-256 of the graph", record.graph_sha256, bundle.graph_hash(graph)),
     ):
         if found != wanted:
             raise ModelMissing(f"{path} was built for another {what}: {found}, not {wanted}; {build}")

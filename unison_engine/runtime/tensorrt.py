@@ -51,6 +51,11 @@ class TensorRt:
             record, data = load_engine(bundle, graph, self._target, library.version, cuda.capability)
         except ModelMissing as error:
             raise BackendFailed(f"{self.name}: {error}") from error
+        if record.weights == "stripped":
+            raise BackendFailed(
+                f"{self.name}: the engine of {graph} has no weights, and none are put in here; build it again with "
+                "`unison-export tensorrt` and --weights baked."
+            )
         return EngineRunner(library, record, data, cuda)
 
     @functools.cached_property

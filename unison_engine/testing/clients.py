@@ -125,9 +125,9 @@ class OscClient(Client):
 class TcpClient(Client):
     """A client with a TCP connection."""
 
-    def __init__(self, port: int, framing: Framing) -> None:
+    def __init__(self, port: int, framing: Framing, declared: Declared | None = None) -> None:
         """Connect to `port` of this machine; `framing` tells where packets end."""
-        super().__init__()
+        super().__init__(declared)
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.framing = framing
         self._waiting: list[bytes] = []
@@ -153,9 +153,9 @@ class TcpClient(Client):
 class WebSocketClient(Client):
     """A client with a WebSocket; text frames that come are kept in `told`."""
 
-    def __init__(self, port: int, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, port: int, headers: dict[str, str] | None = None, declared: Declared | None = None) -> None:
         """Connect to `port` of this machine, with these HTTP headers."""
-        super().__init__()
+        super().__init__(declared)
         self.told: list[dict[str, Any]] = []
         self._loop = asyncio.new_event_loop()
         try:

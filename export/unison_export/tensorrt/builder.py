@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from unison_engine.errors import BadArguments, EngineFailed
 from unison_engine.runtime.engines import ShapeRange, Weights
@@ -53,9 +52,10 @@ def build_engine(
         capabilities: graphics processors to build for, such as "SM89"; none takes the library's default.
 
     Raises:
-        BadArguments: the library builds for no such processor.
+        BadArguments: see `check_capabilities`.
         EngineFailed: the library cannot read the graph or build the engine; says what it reported.
     """
+    check_capabilities(library, capabilities)
     trt = library.api
     log = library.log()
     try:
@@ -71,7 +71,9 @@ def build_engine(
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     for flag in _FLAGS[weights]:
         config.set_flag(getattr(trt.BuilderFlag, flag))
-    _set_capabilities(library, config, capabilities)
+    for index, name in enumerate(capabilities):
+        config.num_compute_capabilities = index + 1
+        config.set_compute_capability(trt.ComputeCapability.__members__[name], index)
     for ranges in profiles:
         profile = builder.create_optimization_profile()
         for name, shapes in ranges.items():
@@ -85,14 +87,17 @@ def build_engine(
     return Engine(bytes(serialized), dict(sorted(layers.items())), log.listing)
 
 
-def _set_capabilities(library: Library, config: Any, names: Sequence[str]) -> None:
+def check_capabilities(library: Library, names: Sequence[str]) -> None:
+    """Look whether the library builds for these graphics processors.
+
+    Raises:
+        BadArguments: it builds for no such processor.
+    """
     if not names:
         return
     if library.target == "enterprise":
         raise BadArguments("TensorRT builds for the GPU of this machine alone; leave the capabilities out.")
-    known = {name: value for name, value in library.api.ComputeCapability.__members__.items() if name.startswith("SM")}
-    for index, name in enumerate(names):
+    known = {name for name in library.api.ComputeCapability.__members__ if name.startswith("SM")}
+    for name in names:
         if name not in known:
             raise BadArguments(f"TensorRT-RTX cannot build for {name!r}; choose from {', '.join(sorted(known))}.")
-        config.num_compute_capabilities = index + 1
-        config.set_compute_capability(known[name], index)

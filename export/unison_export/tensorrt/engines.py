@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import onnx
 import torch
 
 from unison_engine.bundle import Bundle, Graph, file_hash
+from unison_engine.errors import BadArguments
 from unison_engine.runtime.engines import (
     NOT_COMPILED,
     RECORD_FORMAT,
@@ -23,7 +25,7 @@ from unison_engine.runtime.engines import (
 )
 from unison_engine.runtime.tensorrt_library import load_library
 from unison_export.graphs import export_narrow_graphs
-from unison_export.tensorrt.builder import build_engine
+from unison_export.tensorrt.builder import build_engine, check_capabilities
 from unison_export.tensorrt.profiles import shape_profiles
 from unison_export.weights import read_checkpoint
 
@@ -52,10 +54,16 @@ def build_engines(
 
     Raises:
         ModelMissing: the library is not installed, or the bundle lacks its checkpoint.
-        BadArguments: the buckets or the capabilities cannot be.
+        BadArguments: the buckets or the capabilities cannot be, or the precision of a published model.
         EngineFailed: TensorRT cannot build one of the engines.
     """
+    if precision != "float32" and "audio" in bundle.manifest.card:
+        raise BadArguments(
+            f"{bundle.folder} is of a published model and holds no checkpoint to export in {precision}; "
+            "take --precision float32."
+        )
     library = load_library(target)
+    check_capabilities(library, capabilities)
     out = folder or engine_folder(bundle, target)
     wanted = {name: graph for name, graph in bundle.manifest.graphs.items() if name not in NOT_COMPILED}
     profiles = {name: shape_profiles(bundle, graph, buckets) for name, graph in wanted.items()}
@@ -71,7 +79,7 @@ def build_engines(
                 target=target,
                 version=library.version,
                 capabilities=tuple(capabilities),
-                graph_sha256=bundle.manifest.files[graph.file],
+                graph_sha256=bundle.graph_hash(name),
                 onnx_sha256=file_hash(files[name]),
                 opset=next(entry.version for entry in model.opset_import if entry.domain == ""),
                 precision=precision,
@@ -86,7 +94,9 @@ def build_engines(
             (out / f"{name}.engine").write_bytes(built.data)
             (out / f"{name}.layers.txt").write_text(built.listing)
             if weights != "baked":
-                (out / f"{name}.onnx").write_bytes(files[name].read_bytes())
+                shutil.copyfile(files[name], out / f"{name}.onnx")
+                if (data := files[name].with_suffix(".data")).is_file():
+                    shutil.copyfile(data, out / data.name)
             (out / f"{name}.json").write_text(record.model_dump_json(indent=1) + "\n")
             load_engine(bundle, name, target, library.version, folder=out)
             yield record

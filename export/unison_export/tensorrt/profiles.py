@@ -9,7 +9,7 @@ from itertools import pairwise
 from unison_engine.bundle import Bundle, Graph
 from unison_engine.errors import BadArguments
 from unison_engine.runtime.engines import ShapeRange
-from unison_engine.runtime.text import MAX_PHONES, MAX_TOKENS
+from unison_engine.runtime.text import MAX_PHONES
 
 Sizes = Mapping[str, tuple[int, int, int]]
 """Smallest, best and largest value of each named size."""
@@ -37,14 +37,15 @@ def shape_profiles(bundle: Bundle, graph: Graph, buckets: Sequence[float]) -> li
     # A model of a whole grid has one length, whatever the buckets.
     ends = sorted({max(_FEWEST_FRAMES, layout.grid(layout.samples(seconds))[1]) for seconds in buckets})
     longest, _ = layout.grid(layout.samples(layout.max_seconds))
-    tokens = MAX_TOKENS + (MAX_PHONES if bundle.manifest.text.phones else 0)
+    text = bundle.manifest.text
+    tokens = text.window + (MAX_PHONES if text.phones else 0)
     sizes: dict[str, tuple[int, int, int]] = {
         "b": (1, 1, 2),
         "g": (1, 2, 2),
         "n": (1, 24, _MOST_TIMES),
         # A sound in which nothing is said has one phone, the silence.
         "p": (1, 64, MAX_PHONES),
-        "s": (2, 64, tokens),
+        "s": (2, min(64, tokens), tokens),
         "samples": (layout.hop * _FEWEST_FRAMES, longest, longest),
     }
     if not {"noisy", "latent", "wave"} & graph.inputs.keys():

@@ -1,4 +1,4 @@
-"""The manifest of a corpus: one JSON object a line, one line a clip, checked on reading and writing."""
+"""The manifest of a corpus: one JSON object a line, one line a clip, checked on reading and writing; and its clips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from unison_engine.errors import BadArguments, UnknownAsset
@@ -69,27 +71,46 @@ class Clip(BaseModel):
 def read_manifest(path: Path) -> list[Clip]:
     """Read every row of a manifest, in order.
 
-    Raises `UnknownAsset` if the manifest or a clip does not exist and `BadArguments` if a row is malformed;
-    both name the line.
+    Raises:
+        UnknownAsset: the manifest or a clip does not exist.
+        BadArguments: the file is not UTF-8, or a row is malformed or names a clip again; rows are told by their line.
     """
     if not path.is_file():
         raise UnknownAsset(f"manifest {path} does not exist; build the corpus or give another path")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadArguments(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     clips = []
+    lines: dict[Path, int] = {}
     # Not `splitlines`: JSON may hold other characters that it would take for the end of a line.
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            clip = Clip.model_validate_json(line)
-        except ValidationError as error:
-            reasons = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}" for one in error.errors())
-            raise BadArguments(f"{path}, line {number}: {reasons.strip()}; correct the line") from error
-        if not (path.parent / clip.path).is_file():
-            raise UnknownAsset(f"{path}, line {number}: {clip.path} does not exist beside the manifest")
+        where = f"{path}, line {number}"
+        clip = read_row(line, where)
+        file = path.parent / clip.path
+        if not file.is_file():
+            raise UnknownAsset(f"{where}: {clip.path} does not exist beside the manifest")
+        if (first := lines.setdefault(file, number)) != number:
+            raise BadArguments(f"{where}: {clip.path} is listed in line {first} already; delete one of the two")
         if not clip.seconds:
-            clip = clip.model_copy(update={"seconds": _measure(path.parent / clip.path, f"{path}, line {number}")})
+            clip = clip.model_copy(update={"seconds": _measure(file, where)})
         clips.append(clip)
     return clips
+
+
+def read_row(line: str | bytes, where: str) -> Clip:
+    """The clip that a line of a manifest describes.
+
+    Raises:
+        BadArguments: it is malformed; `where` says which one it is.
+    """
+    try:
+        return Clip.model_validate_json(line)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}" for one in error.errors())
+        raise BadArguments(f"{where}: {reasons.strip()}; correct the line") from error
 
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
@@ -97,6 +118,14 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text("".join(row(clip) for clip in clips), encoding="utf-8")
     part.replace(path)
+
+
+def write_clip(path: Path, wave: NDArray[np.float32], sample_rate: int) -> None:
+    """Write a wave [samples] as 16-bit FLAC; the file appears under its name when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    soundfile.write(partial, wave, sample_rate, format="FLAC", subtype="PCM_16")
+    partial.replace(path)
 
 
 def row(clip: Clip) -> str:

@@ -16,7 +16,7 @@ from unison_train.corpus.foley.catalogue import CATALOGUE
 from unison_train.corpus.foley.dsp import RATE
 from unison_train.corpus.instruments.catalogue import INSTRUMENTS
 from unison_train.corpus.instruments.render import render
-from unison_train.corpus.manifest import Clip, Split, write_manifest
+from unison_train.corpus.manifest import Clip, Split, write_clip, write_manifest
 
 SONIC_PI_SHA256 = "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d"
 FLUID_SHA256 = "6f531493ac4e4d9772fd96b2488ea1790af81c196135fbdd25997da0781fc60e"
@@ -73,7 +73,7 @@ def _procedural(out: Path) -> Iterator[Clip]:
             path = Path("sound") / sound.label.replace(" ", "_") / f"{variant:03}.flac"
             if not (out / path).is_file():
                 rng = np.random.default_rng([zlib.crc32(sound.label.encode()), variant])
-                _write(out / path, sound.render(rng))
+                write_clip(out / path, sound.render(rng), RATE)
             yield Clip(
                 path=str(path),
                 seconds=soundfile.info(out / path).duration,
@@ -92,7 +92,7 @@ def _recorded(out: Path, cache: Path) -> Iterator[Clip]:
         path = Path("sound") / "sonic_pi" / f"{name}.flac"
         if not (out / path).is_file():
             wave = read_audio(found[name], RATE)[: 6 * RATE]
-            _write(out / path, wave * np.float32(0.9 / np.abs(wave).max()))
+            write_clip(out / path, wave * np.float32(0.9 / np.abs(wave).max()), RATE)
         yield Clip(
             path=str(path),
             seconds=soundfile.info(out / path).duration,
@@ -112,7 +112,7 @@ def _played(out: Path, cache: Path) -> Iterator[Clip]:
         paths = [place / f"{variant:03}.flac" for variant in range(count)]
         if not all((out / path).is_file() for path in paths):
             for path, wave in zip(paths, render(instrument, soundfont, count), strict=True):
-                _write(out / path, wave)
+                write_clip(out / path, wave, RATE)
         for variant, path in enumerate(paths):
             yield Clip(
                 path=str(path),
@@ -128,10 +128,3 @@ def _played(out: Path, cache: Path) -> Iterator[Clip]:
 def _split(variant: int, trained: int) -> Split:
     """Every other variant behind those that are trained on is for validation."""
     return "train" if variant < trained else "valid" if variant % 2 else "test"
-
-
-def _write(path: Path, wave: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    soundfile.write(partial, wave, RATE, format="FLAC", subtype="PCM_16")
-    partial.replace(path)

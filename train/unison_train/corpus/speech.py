@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import zlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,13 +15,12 @@ from typing import Literal
 
 import numpy as np
 import onnxruntime
-import soundfile
 from rich.progress import Progress
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_engine.pronunciation import Lexicon, words
 from unison_train.corpus.kokoro import Kokoro
-from unison_train.corpus.manifest import Clip, Split, read_manifest, row
+from unison_train.corpus.manifest import Clip, Split, read_row, row, write_clip, write_manifest
 from unison_train.corpus.sentences import sentences
 from unison_train.corpus.teachers import RATE, Piper, Teacher
 
@@ -80,6 +80,7 @@ KOKORO = (
     *(Voice(name, _gender(name), Kokoro, "Apache-2.0", share=0, held_out=40) for name in _UNHEARD),
     *(Voice(name, _gender(name), Kokoro, "Apache-2.0", share=0.3) for name in _blends()),
 )
+VOICES = (JOE, *KOKORO)
 
 
 @dataclass(frozen=True)
@@ -96,25 +97,37 @@ def plan(sentences_per_voice: int, cache: Path) -> list[Reading]:
     """Return every reading, ordered so that an interrupted build leaves a balanced corpus.
 
     Each training sentence is read by one voice only. Held-out readings come first; in what follows, every voice
-    has always read the same share of its training sentences.
+    has always read the same share of its training sentences. Raises `BadArguments` if there are not enough sentences.
     """
     pool = texts(sentences(Lexicon.english(), cache))
     held_out = [text for text in pool if _has_held_out_word(text)][:HELD_OUT]
-    trained = iter([text for text in pool if not _has_held_out_word(text)])
+    rest = [text for text in pool if not _has_held_out_word(text)]
+    counts = range(sentences_per_voice + 1)
+    most = bisect_right(counts, len(rest), key=lambda count: sum(_trained(voice, count) for voice in VOICES)) - 1
+    if most < sentences_per_voice:
+        raise BadArguments(
+            f"{sentences_per_voice} sentences a voice are more than there are; give at most {most} (--sentences)."
+        )
+    trained = iter(rest)
     splits: list[Split] = ["test" if 2 * index >= HELD_OUT else "valid" for index in range(HELD_OUT)]
     readings: list[tuple[float, Reading]] = []
-    for voice in (JOE, *KOKORO):
+    for voice in VOICES:
         # A small corpus, made to try things out, has few held-out readings too.
         kept = HELD_OUT - min(voice.held_out, sentences_per_voice)
         chosen = list(zip(held_out, splits, strict=False))[kept:][::-1]
         read = [(text, split, 0.0) for text, split in chosen]
-        count = round(voice.share * sentences_per_voice)
+        count = _trained(voice, sentences_per_voice)
         read += [(text, "train", number / count) for number, text in enumerate(islice(trained, count), start=1)]
         readings += [
             (turn, Reading(voice, text, split, f"speech/{voice.name}/{number:04d}.flac"))
             for number, (text, split, turn) in enumerate(read, start=1)
         ]
     return [reading for _, reading in sorted(readings, key=itemgetter(0))]
+
+
+def _trained(voice: Voice, sentences_per_voice: int) -> int:
+    """How many training sentences a voice reads."""
+    return round(voice.share * sentences_per_voice)
 
 
 def is_held_out(word: str) -> bool:
@@ -143,17 +156,21 @@ def texts(pool: Sequence[str]) -> list[str]:
 def build_speech(out: Path, cache: Path, sentences_per_voice: int = 280, workers: int = 2) -> Path:
     """Synthesise the clips into `out/speech` (24 kHz mono 16-bit FLAC) and list them in `out/speech.jsonl`.
 
-    Returns the manifest. A clip is listed as soon as it is written; a second call makes only what is missing.
-    `workers` processes of one thread each share the work. Raises `UnknownAsset` if a teacher or a worker
-    fails, and `BadArguments` if `out` holds clips of other sentences.
+    Returns the manifest. A clip is listed as soon as it is written; a second call makes only what is missing, also
+    what an interruption tore. `workers` processes of one thread each share the work. Raises `UnknownAsset` if a teacher
+    or a worker fails, and `BadArguments` if `out` holds clips of other sentences or a malformed row.
     """
     manifest = out / "speech.jsonl"
-    done = {clip.path: clip.transcript for clip in read_manifest(manifest)} if manifest.is_file() else {}
+    done = _whole(manifest) if manifest.is_file() else {}
     readings = plan(sentences_per_voice, cache)
-    if other := next((one.path for one in readings if done.get(one.path, one.text) != one.text), None):
+    listed = {path: clip.transcript for path, clip in done.items()}
+    if other := next((one.path for one in readings if listed.get(one.path, one.text) != one.text), None):
         raise BadArguments(f"{manifest} lists another sentence as {other}; build into an empty folder")
     todo = [one for one in readings if one.path not in done]
     out.mkdir(parents=True, exist_ok=True)
+    write_manifest(manifest, done.values())
+    for teacher in {one.voice.teacher for one in todo}:
+        teacher(cache)  # Fetched here and once: workers that fetch into one folder would tear each other's files.
     context = multiprocessing.get_context("spawn")
     processes, receivers = [], []
     for number in range(workers):
@@ -184,6 +201,18 @@ def build_speech(out: Path, cache: Path, sentences_per_voice: int = 280, workers
     return manifest
 
 
+def _whole(manifest: Path) -> dict[str, Clip]:
+    """The clips of a build by path, without those that its interruption tore: half a row, a clip lost or empty."""
+    *rows, _ = manifest.read_bytes().split(b"\n")  # What follows the last line feed is half a row, or nothing.
+    whole = {}
+    for number, line in enumerate(rows, start=1):
+        clip = read_row(line, f"{manifest}, line {number}")
+        file = manifest.parent / clip.path
+        if file.is_file() and file.stat().st_size:
+            whole[clip.path] = clip
+    return whole
+
+
 def _read_aloud(readings: Sequence[Reading], out: Path, cache: Path, sender: Connection) -> None:
     """Make clips in a worker process and send their rows back; a closed connection means the end."""
     onnxruntime.set_seed(SEED)  # the teachers draw noise inside their graphs
@@ -194,9 +223,7 @@ def _read_aloud(readings: Sequence[Reading], out: Path, cache: Path, sender: Con
         if voice.teacher not in teachers:
             teachers[voice.teacher] = voice.teacher(cache, threads=1)
         wave = teachers[voice.teacher].speak(lexicon.pronounce(reading.text), voice.name)
-        file = out / reading.path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(file, wave, RATE, subtype="PCM_16", format="FLAC")
+        write_clip(out / reading.path, wave, RATE)
         sender.send(
             Clip(
                 path=reading.path,

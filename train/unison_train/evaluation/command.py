@@ -27,21 +27,25 @@ def run_evaluation(
 ) -> None:
     """Evaluate a bundle and write `results.json`, `results.md` and `index.html`; prints the tables.
 
+    The files are written anew after each task, so what stops one leaves those before it.
+
     Raises:
         ModelMissing: there is no such bundle.
-        BadArguments, UnknownAsset: see `evaluate`.
+        BadArguments, UnknownAsset: see `evaluate` and `Panel.prepare`.
     """
+    chosen = [task for task in TASKS if not tasks or task in tasks]
     for task in tasks:
         read_items(task, items)  # A wrong name must not be found out after minutes.
     synthesizer, panel = Synthesizer.open(bundle, threads or None), Panel(corpus, cache)
+    panel.prepare(chosen)  # Nor must a judge that cannot be fetched.
     stage = Stage(corpus, synthesizer.layout)
     folder = out or Path("runs") / f"evaluation-{synthesizer.bundle.name}"
     report, page = Report(synthesizer.bundle, steps, guidance, panel), Page(folder)
-    for task in TASKS:
-        if not tasks or task in tasks:
-            section = evaluate(synthesizer, stage, panel, task, items=items, steps=steps, guidance=guidance)
-            report.add(section)
-            page.add(section)
-    report.write(folder)
+    for task in chosen:
+        section = evaluate(synthesizer, stage, panel, task, items=items, steps=steps, guidance=guidance)
+        report.add(section)
+        page.add(section)
+        report.write(folder)
+        page.write(report)
     print(report.markdown())
-    print(f"Tables in {folder}, and a page to listen to: {page.write(report)}")
+    print(f"Tables in {folder}, and a page to listen to: {folder / 'index.html'}")

@@ -185,15 +185,20 @@ def _spoken(clip: Clip) -> float:
     return round(LEAD_SECONDS + spoken + TAIL_SECONDS, 2)
 
 
-def main(corpus: str) -> None:
-    """Write the file, numbering the items of each task."""
+def main(corpus: Path, file: Path = FILE) -> None:
+    """Draw all items, number those of each task, and write them to `file`, which is replaced when they are whole."""
     counted: dict[str, int] = defaultdict(int)
-    with FILE.open("w", encoding="utf-8") as file:
-        for item in Drawer(Path(corpus)).items():
-            counted[item.task] += 1
-            numbered = item.model_copy(update={"number": counted[item.task]})
-            file.write(numbered.model_dump_json(exclude_defaults=True) + "\n")
+    rows = []
+    for item in Drawer(corpus).items():
+        counted[item.task] += 1
+        numbered = item.model_copy(update={"number": counted[item.task]})
+        rows.append(numbered.model_dump_json(exclude_defaults=True) + "\n")
+    part = file.with_name(file.name + ".part")
+    part.write_text("".join(rows), encoding="utf-8")
+    part.replace(file)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m unison_train.evaluation.drawing CORPUS")
+    main(Path(sys.argv[1]))

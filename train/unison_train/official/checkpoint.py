@@ -59,11 +59,12 @@ def read_published(parts: Published, preset: str) -> Checkpoint:
         raise ModelMissing(f"there is no file {parts.system}; give one with the system prompt of the published code.")
     denoiser = read_denoiser(parts.network, chosen.network)
     audio = PublishedAudio.read(parts.vae, parts.vocoder, variant, chosen.layout.channels)
-    network = find_network(parts.network)
+    network, encoder = find_network(parts.network), Path(parts.encoder).expanduser()
     record = {
         "preset": preset,
         "text": {
-            "source": parts.encoder,
+            # A folder is found from wherever the checkpoint is used.
+            "source": str(encoder.resolve()) if encoder.is_dir() else parts.encoder,
             "system": None if parts.system is None else parts.system.read_text(),
             "padding": parts.padding,
         },

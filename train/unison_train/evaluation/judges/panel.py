@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from unison_engine.audio import Wave, read_audio
 from unison_train.corpus import fetch
 from unison_train.corpus.manifest import read_manifest
+from unison_train.evaluation.items import Task
 from unison_train.evaluation.judges.activity import VoiceActivity
 from unison_train.evaluation.judges.hearing import Whisper
 from unison_train.evaluation.judges.quality import Dnsmos
@@ -21,6 +23,17 @@ from unison_train.evaluation.judges.voices import SpeakerEncoder, similarity
 RATE = 16_000
 """Sample rate in Hz at which every judge listens."""
 _VOICE_SECONDS = 2.0
+JUDGES: dict[Task, tuple[str, ...]] = {
+    "text_to_audio": ("tags",),
+    "text_to_speech": ("words", "gender", "quality"),
+    "voice_clone": ("voice", "words", "quality"),
+    "speech_and_sound": ("tags", "words"),
+    "timeline": ("tags",),
+    "scene_edit": ("tags",),
+    "speech_edit": ("words", "spoken_seconds"),
+    "denoise": ("quality", "words"),
+}
+"""What each task asks of the panel."""
 
 
 class Panel:
@@ -33,6 +46,23 @@ class Panel:
 
     def __init__(self, corpus: Path, cache: Path = fetch.CACHE) -> None:
         self._corpus, self._cache = corpus, cache
+
+    def prepare(self, tasks: Iterable[Task]) -> None:
+        """Fetch and load all that these tasks ask for, so that what is missing is told before minutes of work.
+
+        Raises:
+            UnknownAsset: a wheel, the tagger's weights or the corpus' readings are missing.
+        """
+        loaded = {
+            "words": "_whispers",
+            "voice": "_speaker",
+            "gender": "_genders",
+            "quality": "_dnsmos",
+            "spoken_seconds": "_activity",
+            "tags": "_tagger",
+        }
+        for asked in sorted({one for task in tasks for one in JUDGES[task]}):
+            getattr(self, loaded[asked])
 
     def words(self, wave: Wave) -> dict[str, str]:
         """What each Whisper writes down, by its size."""

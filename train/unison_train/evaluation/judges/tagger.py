@@ -81,12 +81,14 @@ class Tagger:
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         if not weights.is_file():
-            raise UnknownAsset(f"{weights} does not exist; train it with: unison-train tagger --corpus DIR")
+            raise UnknownAsset(f"{weights} does not exist; train it: unison-train tagger --corpus DIR --out {weights}")
         with safe_open(weights, "pt") as file:
             self.record: dict[str, Any] = json.loads(file.metadata()["record"])
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
         if tuple(self.record["kinds"]) != KINDS:
-            raise UnknownAsset(f"{weights} knows other kinds of sound than the catalogue; run unison-train tagger")
+            raise UnknownAsset(
+                f"{weights} knows other kinds of sound than the catalogue; train another with unison-train tagger"
+            )
         self._network = TaggerNetwork()
         # Counters of batches are integers, and of no use any more.
         self._network.load_state_dict(state, strict=False)

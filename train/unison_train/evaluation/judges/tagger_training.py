@@ -60,6 +60,7 @@ def train_tagger(corpus: Path, out: Path, recipe: TaggerRecipe = TaggerRecipe())
 
     The same corpus, recipe and machine give the same weights.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)  # What cannot be written must not be found out after minutes.
     torch.manual_seed(SEED)
     rng = np.random.default_rng(SEED)
     sounds = [
