@@ -266,8 +266,7 @@ def test_a_library_that_is_not_installed_is_named() -> None:
         load_library("enterprise")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("precision", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 def test_the_shipped_bundle_becomes_narrow_engines(tmp_path: Path, library: Library, precision: Any) -> None:
     nano = Bundle.open("nano")
     records = {
