@@ -100,7 +100,7 @@ def _cast(graph: ir.Graph, value: ir.Value) -> None:
     whole = [(user, index) for user, index in uses if user.op_type != "Gather"]
     if whole:
         _widen(value, wanted, whole, lambda cast: graph.insert_before(graph[0], cast))
-    for user in {user for user, _ in uses if user.op_type == "Gather"}:
+    for user in dict.fromkeys(user for user, _ in uses if user.op_type == "Gather"):  # In an order that stays.
         rows = user.outputs[0]
         rows.dtype = value.dtype
         _widen(rows, wanted, list(rows.uses()), functools.partial(graph.insert_after, user))
