@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from unison_engine.machine import processor
 from unison_engine.pronunciation import Lexicon
 from unison_train.corpus.fetch import CACHE
-from unison_train.corpus.kokoro import Kokoro, published
+from unison_train.corpus.kokoro import RATE, Kokoro, published, session
 from unison_train.corpus.speech import plan
-from unison_train.corpus.teachers import RATE, session
 
 WARM_UP = 2
 
@@ -40,7 +39,7 @@ def main() -> None:
     """Print seconds a reading and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readings", type=int, default=12)
-    readings = [one for one in plan(20, CACHE) if one.voice.teacher is Kokoro][: parser.parse_args().readings + WARM_UP]
+    readings = plan(20, CACHE)[: parser.parse_args().readings + WARM_UP]
     lexicon = Lexicon.english()
     teachers = {"as published": Whole(CACHE), "cut": Kokoro(CACHE)}
     spent = {name: [0.0, 0.0] for name in teachers}

@@ -14,9 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import quantize_dynamic
 
 from unison_engine.pronunciation import Lexicon
-from unison_train.corpus.kokoro import Kokoro, published
+from unison_train.corpus.kokoro import RATE, Kokoro, published, session, trim
 from unison_train.corpus.kokoro_graphs import square_sines, widen
-from unison_train.corpus.teachers import RATE, session, trim
 
 CHANNELS = 4
 

@@ -17,7 +17,7 @@ SPEECH = Clip(
     transcript="hello world.",
     speaker="joe",
     gender="male",
-    source="piper",
+    source="kokoro",
 )
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 
 from unison_engine.errors import BadArguments
 from unison_train.corpus import speech
+from unison_train.corpus.kokoro import RATE
 from unison_train.corpus.manifest import read_manifest, row
 from unison_train.corpus.speech import Reading, Voice, build_speech, is_held_out, plan
-from unison_train.corpus.teachers import RATE
 
 TEXTS = ("Open the gate.", "Hello captain.", "Turn left now.", "It rains.")
 
@@ -36,18 +37,18 @@ class Hummer:
         return np.sin(np.arange(100 * len(symbols), dtype=np.float32) / 9)
 
 
-HUMMER = Voice("hummer", "male", cast(Any, Hummer), "CC0-1.0")
+build = partial(build_speech, teacher=cast(Any, Hummer))
 
 
 @pytest.fixture
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[Reading]:
-    found = [Reading(HUMMER, text, "train", f"speech/{number}.flac") for number, text in enumerate(TEXTS)]
+    found = [Reading(Voice("am_michael"), text, "train", f"speech/{number}.flac") for number, text in enumerate(TEXTS)]
     monkeypatch.setattr(speech, "plan", lambda *_: found)
     return found
 
 
 def test_an_interrupted_build_goes_on_with_what_is_whole(tmp_path: Path, readings: list[Reading]) -> None:
-    manifest = build_speech(tmp_path, tmp_path / "cache", workers=1)
+    manifest = build(tmp_path, tmp_path / "cache", workers=1)
     clips, files = read_manifest(manifest), [tmp_path / one.path for one in readings]
     assert [clip.transcript for clip in clips] == list(TEXTS)
     # The first clip is lost, the second is empty, and half of the last row was written.
@@ -55,7 +56,7 @@ def test_an_interrupted_build_goes_on_with_what_is_whole(tmp_path: Path, reading
     files[1].write_bytes(b"")
     manifest.write_text("".join(map(row, clips))[:-40])
     kept = files[2].stat().st_mtime_ns
-    build_speech(tmp_path, tmp_path / "cache", workers=1)
+    build(tmp_path, tmp_path / "cache", workers=1)
     assert sorted(read_manifest(manifest), key=lambda clip: clip.path) == clips
     assert all(soundfile.info(file).samplerate == RATE for file in files)
     assert files[2].stat().st_mtime_ns == kept
@@ -63,7 +64,7 @@ def test_an_interrupted_build_goes_on_with_what_is_whole(tmp_path: Path, reading
 
 
 def test_teachers_are_fetched_before_the_workers_that_share_them(tmp_path: Path, readings: list[Reading]) -> None:
-    build_speech(tmp_path, tmp_path / "cache", workers=2)
+    build(tmp_path, tmp_path / "cache", workers=2)
     first, *others = (tmp_path / "cache" / "fetched").read_text().split()
     assert first == str(os.getpid()) and len({first, *others}) == 3
 
@@ -93,5 +94,5 @@ def test_a_corpus_of_other_sentences_or_rows_is_refused_and_stays(tmp_path: Path
     ):
         manifest.write_text(line + "\n")
         with pytest.raises(BadArguments, match=told):
-            build_speech(tmp_path, tmp_path / "cache", workers=1)
+            build(tmp_path, tmp_path / "cache", workers=1)
         assert manifest.read_text() == line + "\n"

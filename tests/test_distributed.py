@@ -93,6 +93,7 @@ def agree(several: Path, one: Path) -> None:
         assert row["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=1e-4)
         assert row["sound"] == alone["sound"]
     assert rows(several)[-1]["text_gap"] == pytest.approx(rows(one)[-1]["text_gap"], abs=1e-4)
+    assert rows(several)[-1]["held_out"] == pytest.approx(rows(one)[-1]["held_out"], rel=1e-4)
     for value, expected in zip(leaves(several), leaves(one), strict=True):
         torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-5)
 

@@ -10,8 +10,8 @@ import pytest
 from unison_engine.audio import Wave, resample
 from unison_engine.pronunciation import Lexicon
 from unison_train.corpus.foley.catalogue import CATALOGUE
-from unison_train.corpus.teachers import RATE as SPOKEN_RATE
-from unison_train.corpus.teachers import Piper
+from unison_train.corpus.kokoro import RATE as SPOKEN_RATE
+from unison_train.corpus.kokoro import Kokoro
 from unison_train.evaluation.judges import tagger_training
 from unison_train.evaluation.judges.panel import RATE, Panel
 from unison_train.evaluation.judges.tagger import KINDS, Tagger, segments, strength
@@ -43,10 +43,10 @@ def test_the_tagger_tells_when_a_sound_begins() -> None:
 
 @pytest.mark.slow
 def test_judges_tell_a_voice_from_noise() -> None:
-    panel, joe, lexicon = Panel(Path("no corpus"), CACHE), Piper(CACHE), Lexicon.english()
+    panel, kokoro, lexicon = Panel(Path("no corpus"), CACHE), Kokoro(CACHE), Lexicon.english()
 
     def said(text: str) -> Wave:
-        return resample(joe.speak(lexicon.pronounce(text)), SPOKEN_RATE, RATE)
+        return resample(kokoro.speak(lexicon.pronounce(text), "am_michael"), SPOKEN_RATE, RATE)
 
     text = "The thermometer needed calibration, and twenty people waited."
     speech, other = said(text), said("His carefully knotted necktie was admired by the committee.")

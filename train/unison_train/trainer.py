@@ -41,6 +41,8 @@ from unison_train.tuples import TupleStream
 
 # A saved state is whole and on the CPU, whatever way the parameters are spread, so that another way can go on with it.
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+HELD_OUT_TUPLES = 4
+"""Of each sub-task, whose loss is logged whenever a run is saved."""
 
 
 @dataclass
@@ -90,16 +92,16 @@ class Trainer:
         if config.lora_rank:
             add_adapters(self.network, config.lora_rank, config.run.seed)
         self._spread = spread(self.network, config.run, self.processes)
-        self._learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         settings = config.optimiser
         self.optimiser = torch.optim.AdamW(
-            self._learned,
+            self.learned,
             settings.learning_rate,
             settings.betas,
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.average = ExponentialMovingAverage(self._learned, settings.ema_decay)
+        self.average = ExponentialMovingAverage(self.learned, settings.ema_decay)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
         self.watch = Stopwatch(self.device)
@@ -133,6 +135,7 @@ class Trainer:
                 if save or stop:
                     with self._averaged():
                         row["text_gap"] = self.objective.text_gap(self._judged, settings.seed)
+                        row["held_out"] = self._held_out_losses()
                 log.write(json.dumps(row) + "\n")
                 tracker.scalars(row["step"], _flat(row))
                 bar.update()
@@ -170,10 +173,10 @@ class Trainer:
         with self.watch.part("optimiser"):
             total, frames, tuples = self.processes.add_up(sums).sum(0).tolist()
             # Gradients were summed over frames, and averaged over processes, which hold unequal numbers of frames.
-            torch._foreach_mul_([_gradient(one) for one in self._learned], self.processes.count / frames)
-            norm = nn.utils.clip_grad_norm_(self._learned, settings.gradient_clip)
+            torch._foreach_mul_([_gradient(one) for one in self.learned], self.processes.count / frames)
+            norm = nn.utils.clip_grad_norm_(self.learned, settings.gradient_clip)
             self.optimiser.step()
-            self.average.update(self._learned)
+            self.average.update(self.learned)
         seconds = time.monotonic() - started
         sound = frames / self.checkpoint.layout.frame_rate
         progress = self.progress
@@ -218,14 +221,27 @@ class Trainer:
         """Let the averaged weights make one sound of every sub-task that has a share in the recipe."""
         step = self.progress.step
         with self._averaged(), torch.no_grad():
-            for task in (task for task, share in self.config.tasks.items() if share > 0):
-                batch = self.held_out.example(task, self.config.run.seed)
+            for task in self._practised:
+                batch = self.held_out.examples(task, self.config.run.seed)
                 sample = make_sample(self.checkpoint, self.states, batch, self.objective.latents(batch))
                 if self.processes.first:
                     sample.write(self.out / "samples" / f"{step:06}" / task)
                     for name, wave in sample.waves.items():
                         tracker.sound(step, f"{task}/{name}", wave, sample.sample_rate)
                     tracker.picture(step, f"{task}/spectrogram", sample.picture())
+
+    def _held_out_losses(self) -> dict[str, float]:
+        """Of each sub-task, on the same tuples whenever a run is saved."""
+        seed = self.config.run.seed
+        return {
+            task: self.objective.held_out(self.held_out.examples(task, seed, HELD_OUT_TUPLES), seed)
+            for task in self._practised
+        }
+
+    @property
+    def _practised(self) -> list[str]:
+        """The sub-tasks that have a share in the recipe."""
+        return [task for task, share in self.config.tasks.items() if share > 0]
 
     def _draw(self, step: int, index: int) -> tuple[str, Batch]:
         """Batch `index` of a step; seeds everything that is drawn for it."""
@@ -238,11 +254,11 @@ class Trainer:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The network holds the averaged weights inside, and its own again after."""
-        self.average.swap(self._learned)
+        self.average.swap(self.learned)
         try:
             yield
         finally:
-            self.average.swap(self._learned)
+            self.average.swap(self.learned)
 
     @property
     def _state_file(self) -> Path:
@@ -264,7 +280,7 @@ class Trainer:
             )
         options = StateDictOptions(full_state_dict=True)
         set_model_state_dict(self.network, state["average"], options=options)
-        self.average = ExponentialMovingAverage(self._learned, self.average.decay)
+        self.average = ExponentialMovingAverage(self.learned, self.average.decay)
         self.average.updates = state["updates"]
         set_model_state_dict(self.network, state["network"], options=options)
         set_optimizer_state_dict(self.network, self.optimiser, state["optimiser"], options=options)
@@ -317,5 +333,7 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 
 def _flat(row: dict[str, Any]) -> dict[str, float]:
     """A row of the log as scalars of a tracker."""
-    losses = {f"loss/{task}": value for task, value in row["losses"].items()}
-    return {f"run/{name}": value for name, value in row.items() if name not in ("step", "losses")} | losses
+    flat = {f"run/{name}": value for name, value in row.items() if name not in ("step", "losses", "held_out")}
+    for folder, losses in (("loss", row["losses"]), ("held_out", row.get("held_out", {}))):
+        flat |= {f"{folder}/{task}": loss for task, loss in losses.items()}
+    return flat

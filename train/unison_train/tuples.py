@@ -56,10 +56,11 @@ class TupleStream:
         task = str(self.rng.choice(list(shares), p=list(shares.values())))
         return task, render(self._recipes(task), self._bank, self._layout)
 
-    def example(self, task: str, seed: int) -> Batch:
-        """One tuple of a sub-task that depends on nothing but the seed."""
+    def examples(self, task: str, seed: int, count: int = 1) -> Batch:
+        """Tuples of a sub-task that depend on nothing but the seed."""
         rng = np.random.default_rng(seed)
-        return render([self._fitting(lambda: self._composer.draw(task, rng, rng))], self._bank, self._layout)
+        drawn = [self._fitting(lambda: self._composer.draw(task, rng, rng)) for _ in range(count)]
+        return render(drawn, self._bank, self._layout)
 
     def _recipes(self, task: str) -> list[Recipe]:
         budget = self._config.run.frames_per_batch

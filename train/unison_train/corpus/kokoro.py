@@ -1,4 +1,7 @@
-"""Kokoro-82M, a text-to-speech model of many voices; `kokoro_graphs` tells how it is run."""
+"""Kokoro-82M, the text-to-speech model of many voices that reads the sentences; `kokoro_graphs` tells how it is run.
+
+It is given the very phones that the network is given for the same words, written in its own alphabet.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,25 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import openvino
 from numpy.typing import NDArray
 
-from unison_engine.errors import UnknownAsset
+from unison_engine.audio import sounding
+from unison_engine.errors import BadArguments, UnknownAsset
 from unison_train.corpus import fetch
 from unison_train.corpus.kokoro_graphs import FRAMES, HARMONICS, SPECTROGRAM, STYLE, cut
-from unison_train.corpus.teachers import CONSONANTS, session, spell, trim
 
+RATE = 24_000
+"""Sample rate of its output in Hz."""
+LICENCE = "Apache-2.0"
+"""Of the model, and so of what it says."""
+
+# IPA, but for the diphthongs and affricates, which Kokoro writes with one letter each.
 # ruff: noqa: RUF001
-_ALPHABET = CONSONANTS | {
+_ALPHABET = {
+    **{phone: phone.lower() for phone in ("B", "D", "F", "K", "L", "M", "N", "P", "S", "T", "V", "W", "Z")},
+    **{"DH": "ð", "G": "ɡ", "HH": "h", "NG": "ŋ", "R": "ɹ", "SH": "ʃ", "TH": "θ", "Y": "j", "ZH": "ʒ"},
     **{"CH": "ʧ", "JH": "ʤ", "AA": "ɑ", "AE": "æ", "AH1": "ʌ", "AH0": "ə", "AO": "ɔ", "AW": "W", "AY": "I"},
     **{"EH": "ɛ", "ER1": "ɜɹ", "ER0": "əɹ", "EY": "A", "IH": "ɪ", "IY": "i", "OW": "O", "OY": "Y", "UH": "ʊ"},
     **{"UW": "u"},
@@ -50,9 +62,16 @@ class Kokoro:
         self._voices = fetch.npm("kokoro-js", "1.2.1", sha256, cache) / "package" / "voices"
 
     def speak(self, symbols: Sequence[str], voice: str, speed: float = 1.0) -> NDArray[np.float32]:
-        """See `Teacher.speak`; voices joined by "+" are mixed. Raises `UnknownAsset` if there is no such voice."""
+        """Read a pronunciation, `speed` times as fast as normal; returns [samples] at 24 kHz with its peak below 1.
+
+        `symbols` are those of `unison_engine.pronunciation`; voices joined by "+" are mixed.
+
+        Raises:
+            UnknownAsset: there is no such voice.
+            BadArguments: the model returned silence.
+        """
         styles = np.stack([self._styles(name) for name in voice.split("+")]).mean(axis=0)
-        ids = [self._vocabulary[letter] for letter in spell(symbols, _ALPHABET)]
+        ids = [self._vocabulary[letter] for letter in _spell(symbols)]
         tokens = np.array([[0, *ids, 0]], dtype=np.int64)
         feed = {"tokens": tokens, STYLE: styles[len(ids) - 1], "speed": np.array([speed], np.float32)}
         return trim(self._wave(feed).reshape(-1))
@@ -71,6 +90,33 @@ class Kokoro:
         return np.fromfile(file, dtype=np.float32).reshape(510, 1, 256)
 
 
+def trim(wave: NDArray[np.float32], before: float = 0.04, after: float = 0.08) -> NDArray[np.float32]:
+    """Leave `before` and `after` seconds of silence around the speech, and keep the peak below 0.99.
+
+    `wave` is [samples] at 24 kHz. Raises `BadArguments` for a wave without sound.
+    """
+    first, end = sounding(wave, RATE)
+    if first == end:
+        raise BadArguments("Kokoro returned silence; check the text")
+    lead, tail = round(before * RATE), round(after * RATE)
+    cut = np.pad(wave, (lead, tail))[first : end + lead + tail].astype(np.float32)
+    # A raised-cosine edge: cutting through a breath must not click.
+    hop = RATE // 100
+    edge = 0.5 - 0.5 * np.cos(np.pi * np.arange(hop, dtype=np.float32) / hop)
+    cut[:hop] *= edge
+    cut[-hop:] *= edge[::-1]
+    return cut * np.float32(min(1.0, 0.99 / np.abs(cut).max()))
+
+
+def _spell(symbols: Sequence[str]) -> str:
+    """Write symbols in Kokoro's alphabet; spaces and punctuation mean the same there."""
+    spelled = ""
+    for symbol in symbols:
+        letters = _ALPHABET.get(symbol) or _ALPHABET.get(symbol.rstrip("01"), symbol)
+        spelled += ("ˈ" if symbol.endswith("1") else "") + letters
+    return spelled
+
+
 def published(cache: Path = fetch.CACHE) -> bytes:
     """The model's ONNX file, 92 MB. Raises `UnknownAsset` if its parts do not make the published one."""
     model = b""
@@ -81,6 +127,15 @@ def published(cache: Path = fetch.CACHE) -> bytes:
     if hashlib.sha256(model).hexdigest() != expected:
         raise UnknownAsset(f"the joined Kokoro parts do not have SHA-256 {expected}; empty {cache}")
     return model
+
+
+def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Load a model for the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _data(cache: Path) -> Path:

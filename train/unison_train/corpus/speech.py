@@ -1,4 +1,4 @@
-"""The speech half of the nano corpus: ordinary English sentences read by text-to-speech teachers."""
+"""The speech half of the nano corpus: ordinary English sentences read by the voices of Kokoro-82M."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from rich.progress import Progress
 
 from unison_engine.errors import BadArguments, UnknownAsset
 from unison_engine.pronunciation import Lexicon, words
-from unison_train.corpus.kokoro import Kokoro
+from unison_train.corpus.kokoro import LICENCE, RATE, Kokoro
 from unison_train.corpus.manifest import Clip, Split, read_row, row, write_clip, write_manifest
 from unison_train.corpus.sentences import sentences
-from unison_train.corpus.teachers import RATE, Piper, Teacher
 
 SEED = 2026
 HELD_OUT = 60
@@ -36,26 +35,23 @@ MAX_WORDS = 22
 
 @dataclass(frozen=True)
 class Voice:
-    """A teacher's voice.
+    """One voice of Kokoro, or two mixed half and half.
 
-    `name` is that of the teacher; `share` scales how many training sentences it reads, and `held_out` is how many of
-    the held-out sentences it reads, counted from the end of them, i.e. test sentences first.
+    `share` scales how many training sentences it reads, and `held_out` is how many of the held-out sentences it reads,
+    counted from the end of them, i.e. test sentences first.
     """
 
     name: str
-    gender: Literal["female", "male"]
-    teacher: type[Kokoro] | type[Piper]
-    licence: str
     share: float = 1.0
     held_out: int = 0
 
+    @property
+    def gender(self) -> Literal["female", "male"]:
+        """Names start with accent and gender."""
+        return "female" if self.name[1] == "f" else "male"
 
-def _gender(name: str) -> Literal["female", "male"]:
-    return "female" if name[1] == "f" else "male"
 
-
-JOE = Voice("joe", "male", Piper, "CC0-1.0", share=12, held_out=60)
-# The 27 English voices of Kokoro that speak up; their names start with accent and gender.
+# The 27 English voices of Kokoro that speak up, with those below.
 _TRAINED = (
     "af_heart am_michael bf_emma bm_george af_bella am_fenrir bf_isabella bm_daniel af_nova am_eric af_kore am_adam "
     "bf_alice bm_lewis af_aoede am_liam af_jessica am_onyx af_river am_echo af_sky am_santa af_alloy"
@@ -66,7 +62,7 @@ _UNHEARD = "af_sarah am_puck bf_lily bm_fable".split()
 
 def _blends(reach: int = 3) -> list[str]:
     """Each trained voice mixed half and half with the next few of its gender: people to learn cloning from."""
-    genders = [[name for name in _TRAINED if _gender(name) == gender] for gender in ("female", "male")]
+    genders = [[name for name in _TRAINED if name[1] == gender] for gender in "fm"]
     return [
         f"{name}+{names[(place + step) % len(names)]}"
         for names in genders
@@ -75,12 +71,12 @@ def _blends(reach: int = 3) -> list[str]:
     ]
 
 
-KOKORO = (
-    *(Voice(name, _gender(name), Kokoro, "Apache-2.0", held_out=15) for name in _TRAINED),
-    *(Voice(name, _gender(name), Kokoro, "Apache-2.0", share=0, held_out=40) for name in _UNHEARD),
-    *(Voice(name, _gender(name), Kokoro, "Apache-2.0", share=0.3) for name in _blends()),
+VOICES = (
+    # A woman and a man read every held-out sentence, so that a run can be judged by voices that it trains on.
+    *(Voice(name, held_out=HELD_OUT if name in ("af_heart", "am_michael") else 15) for name in _TRAINED),
+    *(Voice(name, share=0, held_out=40) for name in _UNHEARD),
+    *(Voice(name, share=0.3) for name in _blends()),
 )
-VOICES = (JOE, *KOKORO)
 
 
 @dataclass(frozen=True)
@@ -153,12 +149,17 @@ def texts(pool: Sequence[str]) -> list[str]:
     return joined
 
 
-def build_speech(out: Path, cache: Path, sentences_per_voice: int = 280, workers: int = 2) -> Path:
+def build_speech(
+    out: Path, cache: Path, sentences_per_voice: int = 280, workers: int = 2, teacher: type[Kokoro] = Kokoro
+) -> Path:
     """Synthesise the clips into `out/speech` (24 kHz mono 16-bit FLAC) and list them in `out/speech.jsonl`.
 
     Returns the manifest. A clip is listed as soon as it is written; a second call makes only what is missing, also
-    what an interruption tore. `workers` processes of one thread each share the work. Raises `UnknownAsset` if a teacher
-    or a worker fails, and `BadArguments` if `out` holds clips of other sentences or a malformed row.
+    what an interruption tore. `workers` processes of one thread each share the work, with a `teacher` in each.
+
+    Raises:
+        UnknownAsset: the teacher or a worker failed.
+        BadArguments: `out` holds clips of other sentences or a malformed row.
     """
     manifest = out / "speech.jsonl"
     done = _whole(manifest) if manifest.is_file() else {}
@@ -169,13 +170,13 @@ def build_speech(out: Path, cache: Path, sentences_per_voice: int = 280, workers
     todo = [one for one in readings if one.path not in done]
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(manifest, done.values())
-    for teacher in {one.voice.teacher for one in todo}:
+    if todo:
         teacher(cache)  # Fetched here and once: workers that fetch into one folder would tear each other's files.
     context = multiprocessing.get_context("spawn")
     processes, receivers = [], []
     for number in range(workers):
         receiver, sender = context.Pipe(duplex=False)
-        arguments = (todo[number::workers], out, cache, sender)
+        arguments = (todo[number::workers], out, cache, teacher, sender)
         process = context.Process(target=_read_aloud, args=arguments, daemon=True)
         process.start()
         sender.close()
@@ -213,24 +214,21 @@ def _whole(manifest: Path) -> dict[str, Clip]:
     return whole
 
 
-def _read_aloud(readings: Sequence[Reading], out: Path, cache: Path, sender: Connection) -> None:
+def _read_aloud(readings: Sequence[Reading], out: Path, cache: Path, teacher: type[Kokoro], sender: Connection) -> None:
     """Make clips in a worker process and send their rows back; a closed connection means the end."""
-    onnxruntime.set_seed(SEED)  # the teachers draw noise inside their graphs
-    lexicon = Lexicon.english()
-    teachers: dict[type[Kokoro] | type[Piper], Teacher] = {}
+    onnxruntime.set_seed(SEED)  # Kokoro draws noise inside its graphs.
+    lexicon, kokoro = Lexicon.english(), teacher(cache)
     for reading in readings:
         voice = reading.voice
-        if voice.teacher not in teachers:
-            teachers[voice.teacher] = voice.teacher(cache, threads=1)
-        wave = teachers[voice.teacher].speak(lexicon.pronounce(reading.text), voice.name)
+        wave = kokoro.speak(lexicon.pronounce(reading.text), voice.name)
         write_clip(out / reading.path, wave, RATE)
         sender.send(
             Clip(
                 path=reading.path,
                 seconds=round(len(wave) / RATE, 4),
                 split=reading.split,
-                licence=voice.licence,
-                source=f"{voice.teacher.__name__.lower()}:{voice.name}",
+                licence=LICENCE,
+                source=f"kokoro:{voice.name}",
                 transcript=reading.text,
                 speaker=voice.name,
                 gender=voice.gender,
