@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from tests.bank import CROWD, RATE, SPIKES, make_bank, write_clips
+from tests.bank import CROWD, RATE, SPIKES, make_bank, tone, write_clips
 from unison_engine import prompts
 from unison_engine.conditioning import REFERENCE_TAIL_SECONDS, Mask
 from unison_engine.errors import BadArguments
 from unison_engine.layout import LatentLayout
+from unison_train.corpus.manifest import Clip
 from unison_train.synthesis import instructions
 from unison_train.synthesis.bank import ClipBank
 from unison_train.synthesis.recipes import EDIT_TASKS, TASKS, Composer, Recipe
@@ -237,6 +239,29 @@ def test_timelines_have_gaps_of_half_a_second_or_overlap(bank: ClipBank) -> None
     assert all(" and " in recipe.prompt for recipe in joined)
     every = [recipe for seed in range(4) for recipe in draws(bank, "t2a_timeline", 40)]
     assert max(recipe.samples for recipe in every) == 10 * RATE
+
+
+def test_a_timed_event_is_heard_as_long_as_it_is_told(tmp_path: Path) -> None:
+    """Knocks of 0.4 s and of 1.6 s share a caption: each comes whole, where its length is asked for."""
+    rows = []
+    for number, seconds in enumerate((0.4, 1.6)):
+        soundfile.write(tmp_path / f"{number}.wav", tone(300 + 100 * number, seconds), RATE)
+        rows.append(Clip(path=f"{number}.wav", seconds=seconds, captions=("a knock",), licence="CC0-1.0"))
+    knocks = ClipBank(tmp_path, rows, RATE, torch.device("cpu"))
+    found = draws(knocks, "t2a_timeline", 40, joined_share=0.0, overlap_share=0.0)
+    placed = [one for recipe in found for one in recipe.target]
+    assert {one.clip for one in placed} == {0, 1}
+    for one in placed:
+        assert one.length == pytest.approx(knocks.samples(one.clip), rel=0.15)
+
+
+def test_most_of_what_comes_and_goes_is_brief(bank: ClipBank) -> None:
+    def brief(share: float) -> float:
+        recipes = draws(bank, "edit_add", 60, brief_share=share)
+        events = [bank.clips[recipe.target[-1].clip].captions[0] for recipe in recipes]
+        return sum(caption in bank.brief for caption in events) / len(events)
+
+    assert brief(1.0) == 1.0 and brief(0.0) < 0.7
 
 
 def _times(recipe: Recipe) -> list[tuple[float, float]]:

@@ -35,6 +35,23 @@ def test_stream_is_seeded_resumable_and_within_budget(bank: ClipBank) -> None:
     assert first.batch(9)[1].prompts == second.batch(9)[1].prompts
 
 
+def test_what_fills_no_batch_is_seldom_one(bank: ClipBank, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = TupleStream(bank, LAYOUT, TrainConfig.load("nano"), silent=True)
+    # Thirteen tuples of 950 frames are drawn for four batches of 3000: three each, and one is left.
+    monkeypatch.setattr(stream, "_frames", lambda recipe: 950)
+    sizes = [len(stream._recipes("t2a_single")) for _ in range(200)]
+    # One in thirteen; if every batch were as likely, one in five.
+    assert set(sizes) == {1, 3} and sizes.count(1) < 28
+
+
+def test_where_the_language_model_reads_the_lines_no_line_is_left_out(bank: ClipBank) -> None:
+    usual = TrainConfig.load("nano")
+    config = usual.model_copy(update={"data": usual.data.model_copy(update={"prompts_per_task": 1})})
+    read, silent = (TupleStream(bank, LAYOUT, config, silent=silent) for silent in (False, True))
+    assert len({read._draw("tts").prompt for _ in range(100)}) > 3
+    assert len({silent._draw("edit_add").prompt for _ in range(20)}) == 1
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_an_example_depends_on_its_seed_alone(task: str, bank: ClipBank) -> None:
     stream = TupleStream(bank, LAYOUT, TrainConfig.load("nano"), silent=True)

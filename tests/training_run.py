@@ -89,7 +89,7 @@ def trainer(
             for parameter in checkpoint.dit.parameters():
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     stream = TupleStream(bank, LAYOUT, settings, NETWORK.phones)
-    held_out = TupleStream(bank, LAYOUT, settings.model_copy(update={"tasks": {"tts": 1.0}}), NETWORK.phones)
+    held_out = TupleStream(bank, LAYOUT, settings, NETWORK.phones)
     known = states or cast(StateCache, DrawnStates())
     return Trainer(checkpoint, settings, stream, held_out, known, out, processes)
 

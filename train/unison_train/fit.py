@@ -25,7 +25,6 @@ from unison_train.model.config import PRESETS
 from unison_train.official.audio import PublishedAudio
 from unison_train.precision import fast_dtype
 from unison_train.synthesis.bank import ClipBank
-from unison_train.synthesis.recipes import GENERATION_TASKS
 from unison_train.synthesis.sharded_bank import ShardedBank
 from unison_train.text import LanguageModel, StateCache
 from unison_train.trainer import Trainer
@@ -92,22 +91,13 @@ def assemble(
     }
     fits = model.tokenise.fits
     stream = TupleStream(bank, layout, config, network.phones, fits)
-    # Speech from text alone hangs on the prompt most.
-    generation = max(GENERATION_TASKS, key=lambda task: config.tasks.get(task, 0.0))
-    judged = "tts" if config.tasks.get("tts") else generation
     valid = _held_out(config, corpus, bank)
     if valid is bank and processes.first:
         print(
             f"{corpus} has too few clips of the split valid (of each kind, and two lines of each of their speakers): "
             "the run is judged by clips that it trains on"
         )
-    held_out = TupleStream(
-        valid,
-        layout,
-        config.model_copy(update={"tasks": {judged: 1.0}}),
-        network.phones,
-        fits,
-    )
+    held_out = TupleStream(valid, layout, config, network.phones, fits)
     # Files of states only grow, and two processes that append to one would tear it.
     folder = out / ("states" if processes.first else f"states-{processes.rank}")
     states = StateCache(model, folder, layout.frame_rate)

@@ -35,14 +35,15 @@ from unison_train.objective import Objective, attention_kernel
 from unison_train.samples import make_sample
 from unison_train.stopwatch import Stopwatch
 from unison_train.synthesis.render import Batch
+from unison_train.synthesis.tasks import GENERATION_TASKS
 from unison_train.text import StateCache
 from unison_train.trackers import Tracker, open_tracker
 from unison_train.tuples import TupleStream
 
 # A saved state is whole and on the CPU, whatever way the parameters are spread, so that another way can go on with it.
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
-HELD_OUT_TUPLES = 4
-"""Of each sub-task, whose loss is logged whenever a run is saved."""
+HELD_OUT_TUPLES, JUDGED_TUPLES = 4, 8
+"""Of each sub-task, whose loss is logged whenever a run is saved; and of the one whose text gap is."""
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Trainer:
         checkpoint: networks, configuration and record; its autoencoder stays as it is.
         config: the recipe; with a `lora_rank`, adapters are put into the networks and are all that learns.
         stream: batches, see `TupleStream`.
-        held_out: batches of speech, or of what else the recipe makes from text, from clips that are not trained on.
+        held_out: tuples of clips that are not trained on.
         states: language-model states of prompts.
         out: folder for `model.safetensors` (averaged weights), `state.pt` (to resume), `log.jsonl` (one row a step)
             and `samples/STEP/TASK.made.wav`, see `unison_train.samples`.
@@ -92,21 +93,24 @@ class Trainer:
         if config.lora_rank:
             add_adapters(self.network, config.lora_rank, config.run.seed)
         self._spread = spread(self.network, config.run, self.processes)
-        self.learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self._learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         settings = config.optimiser
         self.optimiser = torch.optim.AdamW(
-            self.learned,
+            self._learned,
             settings.learning_rate,
             settings.betas,
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.average = ExponentialMovingAverage(self.learned, settings.ema_decay)
+        self.average = ExponentialMovingAverage(self._learned, settings.ema_decay)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
         self.watch = Stopwatch(self.device)
         self.objective = Objective(self._spread, checkpoint.autoencoder, states, config.run.precision, self.watch)
-        self._judged = held_out.batch(0)[1]
+        # Speech from text alone hangs on the prompt most.
+        most = max(GENERATION_TASKS, key=lambda task: config.tasks.get(task, 0.0))
+        judged = "tts" if config.tasks.get("tts") else most
+        self._judged = held_out.examples(judged, config.run.seed, JUDGED_TUPLES)
 
     def run(self, minutes: float = math.inf) -> None:
         """Train to the last step of the recipe, or for so many minutes, saving as it goes; resumes a saved state."""
@@ -173,10 +177,10 @@ class Trainer:
         with self.watch.part("optimiser"):
             total, frames, tuples = self.processes.add_up(sums).sum(0).tolist()
             # Gradients were summed over frames, and averaged over processes, which hold unequal numbers of frames.
-            torch._foreach_mul_([_gradient(one) for one in self.learned], self.processes.count / frames)
-            norm = nn.utils.clip_grad_norm_(self.learned, settings.gradient_clip)
+            torch._foreach_mul_([_gradient(one) for one in self._learned], self.processes.count / frames)
+            norm = nn.utils.clip_grad_norm_(self._learned, settings.gradient_clip)
             self.optimiser.step()
-            self.average.update(self.learned)
+            self.average.update(self._learned)
         seconds = time.monotonic() - started
         sound = frames / self.checkpoint.layout.frame_rate
         progress = self.progress
@@ -254,11 +258,11 @@ class Trainer:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The network holds the averaged weights inside, and its own again after."""
-        self.average.swap(self.learned)
+        self.average.swap(self._learned)
         try:
             yield
         finally:
-            self.average.swap(self.learned)
+            self.average.swap(self._learned)
 
     @property
     def _state_file(self) -> Path:
@@ -280,7 +284,7 @@ class Trainer:
             )
         options = StateDictOptions(full_state_dict=True)
         set_model_state_dict(self.network, state["average"], options=options)
-        self.average = ExponentialMovingAverage(self.learned, self.average.decay)
+        self.average = ExponentialMovingAverage(self._learned, self.average.decay)
         self.average.updates = state["updates"]
         set_model_state_dict(self.network, state["network"], options=options)
         set_optimizer_state_dict(self.network, self.optimiser, state["optimiser"], options=options)

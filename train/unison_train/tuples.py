@@ -76,7 +76,9 @@ class TupleStream:
             if groups[-1] and (len(groups[-1]) + 1) * self._frames(recipe) > budget:
                 groups.append([])
             groups[-1].append(recipe)
-        return groups[int(self.rng.integers(len(groups)))]
+        # By their frames: the rest that filled no group is drawn as seldom as it is small.
+        sizes = np.array([sum(map(self._frames, group)) for group in groups])
+        return groups[int(self.rng.choice(len(groups), p=sizes / sizes.sum()))]
 
     def _fitting(self, draw: Callable[[], Recipe]) -> Recipe:
         for _ in range(_DRAWS):
@@ -102,6 +104,9 @@ class TupleStream:
     def _draw(self, task: str) -> Recipe:
         if task == "t2a_single":  # Its prompts are the captions: there are no more of them, and none must be missed.
             return self._composer.draw(task, self.rng, self.rng)
-        prompt = int(self.rng.integers(self._config.data.prompts_per_task))
+        prompts = self._config.data.prompts_per_task
+        if not self._silent:  # Lines are drawn with their prompts, so fewer would leave some unheard.
+            prompts = max(prompts, len(self._bank.lines))
+        prompt = int(self.rng.integers(prompts))
         words = np.random.default_rng([zlib.crc32(task.encode()), prompt])
         return self._composer.draw(task, words, self.rng)

@@ -25,6 +25,7 @@ SILENCE_DB = -40.0
 
 # A steady sound is at least so long, with no more silence than this at either end, and nearly none between.
 _STEADY_SECONDS, _EDGE_SECONDS = 2.5, 0.2
+_BRIEF_SECONDS = 2.5
 _FULL_SCALE = 32_767
 # Captions that promise a voice; such sounds are no background of speech, and no event beside it.
 _VOICED = re.compile(
@@ -97,6 +98,7 @@ class ClipBank:
         by_caption: caption -> sounds that it describes exactly.
         captions: the keys of `by_caption`, sorted, so that a seeded draw is the same on every machine.
         voiceless: those captions that promise no voice; all of them where every caption does.
+        brief: those of the voiceless whose sounds are events rather than backgrounds.
         by_speaker: speaker -> utterances.
         speakers: the keys of `by_speaker`, sorted.
         by_line: (gender, transcript) -> utterances.
@@ -139,10 +141,7 @@ class ClipBank:
         self.voiceless = [caption for caption in self.captions if not _VOICED.search(caption)] or self.captions
         self.by_speaker, self.speakers = dict(by_speaker), sorted(by_speaker)
         self.by_line, self.lines = dict(by_line), sorted(by_line)
-        self._shortest = {
-            caption: min(end - start for start, end in (self._active[index] for index in indices))
-            for caption, indices in self.by_caption.items()
-        }
+        self.brief = [caption for caption in self.voiceless if self._is_brief(self.by_caption[caption][0])]
 
     def advance(self, step: int) -> None:
         """Bring in the clips of a training step; a bank that holds all of its corpus has nothing to do."""
@@ -175,10 +174,6 @@ class ClipBank:
         waves, index = self._where[clip]
         return waves.spoken[index]
 
-    def shortest(self, caption: str) -> int:
-        """Active samples of the shortest clip with this caption."""
-        return self._shortest[caption]
-
     def reference(self, clip: int) -> int:
         """Samples of an utterance that the engine would take as a voice reference."""
         waves, index = self._where[clip]
@@ -195,6 +190,10 @@ class ClipBank:
         excerpt = profile[offset // frame : max(offset // frame + 1, (offset + length) // frame)]
         whole = profile[start // frame : max(start // frame + 1, end // frame)]
         return float(excerpt.mean() / (whole.mean() + 1e-12)) if len(excerpt) else 0.0
+
+    def _is_brief(self, clip: int) -> bool:
+        start, end = self._active[clip]
+        return end - start < _BRIEF_SECONDS * self.sample_rate
 
     def _profile(self, clip: int) -> NDArray[np.float64]:
         waves, index = self._where[clip]

@@ -32,8 +32,8 @@ def edit_remove(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
 
 def edit_remove_add(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
     """One sound of a scene gives way to another, told as one instruction or as two."""
-    old = pieces.caption(words)
-    new = pieces.caption(words, old)
+    old = pieces.event(words)
+    new = pieces.event(words, old)
     samples = pieces.scene_samples(sound)
     scene = pieces.scene(samples, sound, old, new)
     stems = [_event(pieces, caption, scene, samples, sound) for caption in (old, new)]
@@ -118,7 +118,7 @@ def _edit(
 
 def _scene_and_event(pieces: Pieces, words: Rng, sound: Rng) -> tuple[Mix, Placement, str]:
     """A scene, a sound that is not in it, and its caption; only the caption is fixed by `words`."""
-    caption = pieces.caption(words)
+    caption = pieces.event(words)
     samples = pieces.scene_samples(sound)
     scene = pieces.scene(samples, sound, caption)
     event = _event(pieces, caption, scene, samples, sound)

@@ -13,7 +13,8 @@ from unison_train.synthesis.recipe import Placement, Recipe
 _REFERENCE_SECONDS = (1.0, 3.0)
 _CONTINUATION_SECONDS = 0.6
 _MAX_EVENTS = 5
-_SINGLE_SECONDS = 2.0
+_SINGLE_SECONDS = 2.5
+_LASTING_SECONDS = (0.8, 4.0)
 # Beyond this many characters of captions a prompt may be longer than the network reads.
 _MAX_CAPTIONS = 160
 
@@ -59,17 +60,18 @@ def t2a_timeline(pieces: Pieces, words: Rng, sound: Rng) -> Recipe:
         captions = [pieces.caption(words, voiceless=True)]
         if words.random() < settings.joined_share:
             captions.append(pieces.caption(words, *captions, voiceless=True))
-        natural = max(pieces.bank.shortest(caption) for caption in captions) / pieces.rate
-        # A single event is heard nearly to its end and is not cut by that of the clip, a lasting one is heard a while.
+        natural = max(_natural(pieces, caption, words) for caption in captions)
+        # A single event is heard to its end and is not cut by that of the clip, a lasting one is heard a while.
         single = natural < _SINGLE_SECONDS
-        length = max(0.2, natural * float(words.uniform(0.8, 1.0) if single else words.uniform(0.3, 1.0)))
+        length = max(0.2, natural if single else min(natural, float(words.uniform(*_LASTING_SECONDS))))
         if single and events and at + length > seconds:
             break
         end = round(min(at + length, seconds), 1)
         events.append(Event(at, end, " and ".join(captions)))
         told += len(events[-1].caption)
         for caption in captions:
-            placements.append(_timed(pieces, pieces.sound(caption, sound), at, end, sound))
+            clip = pieces.lasting(caption, round((end - at) * pieces.rate), sound)
+            placements.append(_timed(pieces, clip, at, end, sound))
         gap = 0.5 if even else float(words.uniform(0.2, 1.5))
         at = round(at + float(words.uniform(0.3, 0.9)) * (end - at) if overlapping else end + gap, 1)
     return Recipe(prompts.timeline(events), round(seconds * pieces.rate), tuple(placements))
@@ -147,6 +149,12 @@ def _pair(pieces: Pieces, words: Rng, sound: Rng) -> Recipe | None:
     samples = pieces.after(reference + second, sound)
     lines = tuple(map(pieces.said, target))
     return Recipe(prompt, samples, target, source, Mask.REFERENCE, reference, lines=lines)
+
+
+def _natural(pieces: Pieces, caption: str, words: Rng) -> float:
+    """How long one of the sounds with a caption is heard, in seconds."""
+    start, end = pieces.bank.active(choose(pieces.bank.by_caption[caption], words))
+    return (end - start) / pieces.rate
 
 
 def _timed(pieces: Pieces, clip: int, at: float, end: float, sound: Rng) -> Placement:

@@ -21,6 +21,8 @@ TRIES = 16
 _EDGE_SECONDS = 0.02
 # An excerpt must have a tenth of the power that the clip has where it sounds.
 _AUDIBLE = 0.1
+# A sound that is asked for with a length may be so much shorter, or lose its end if it is so much longer.
+_SHORTER, _LONGER = 0.9, 1.2
 # A background sounds for so long, if with pauses: steps, alarms and crickets are backgrounds too.
 _LASTING_SECONDS = 2.5
 
@@ -57,11 +59,13 @@ class Pieces:
     def caption(self, rng: Rng, *others: str, voiceless: bool = False) -> str:
         """A caption of the bank; where possible one that shares no clip or label with the `others`."""
         captions = self._need(self.bank.voiceless if voiceless else self.bank.captions, "a sound with a caption")
-        for _ in range(TRIES):
-            caption = choose(captions, rng)
-            if not any(self._alike(caption, other) for other in others):
-                break
-        return caption
+        return self._unlike(captions, rng, others)
+
+    def event(self, rng: Rng, *others: str) -> str:
+        """The caption of what comes into a scene or leaves it: often of a brief sound, and at times of any."""
+        if self.bank.brief and rng.random() < self.settings.brief_share:
+            return self._unlike(self.bank.brief, rng, others)
+        return self.caption(rng, *others)
 
     def background(self, rng: Rng, *others: str) -> str:
         """The caption of a sound without voices, unlike the `others`, more often than not of a steady one."""
@@ -113,6 +117,17 @@ class Pieces:
     def sound(self, caption: str, rng: Rng) -> int:
         """A clip that the caption describes."""
         return choose(self.bank.by_caption[caption], rng)
+
+    def lasting(self, caption: str, samples: int, rng: Rng) -> int:
+        """A clip that the caption describes and that sounds for about so long, or can be cut so; else the longest."""
+        clips = self.bank.by_caption[caption]
+        active = {clip: end - start for clip in clips for start, end in (self.bank.active(clip),)}
+        fitting = [
+            clip
+            for clip, length in active.items()
+            if length >= _SHORTER * samples and (self.bank.steady(clip) or length <= _LONGER * samples)
+        ]
+        return choose(fitting, rng) if fitting else max(clips, key=active.__getitem__)
 
     def utterance(self, line: tuple[str, str], rng: Rng) -> int:
         """A clip in which the line is spoken."""
@@ -230,6 +245,13 @@ class Pieces:
     def _rank(self, clip: int, samples: int) -> tuple[bool, int]:
         start, end = self.bank.active(clip)
         return end - start >= _LASTING_SECONDS * self.rate, min(self.bank.samples(clip), samples)
+
+    def _unlike(self, captions: Sequence[str], rng: Rng, others: Sequence[str]) -> str:
+        for _ in range(TRIES):
+            caption = choose(captions, rng)
+            if not any(self._alike(caption, other) for other in others):
+                break
+        return caption
 
     def _alike(self, caption: str, other: str) -> bool:
         first, second = (self.bank.clips[self.bank.by_caption[name][0]] for name in (caption, other))

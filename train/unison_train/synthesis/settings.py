@@ -33,6 +33,7 @@ class Synthesis(BaseModel):
         denoise_snr_db: speech over noise in `denoise`.
         scene_seconds: length of a scene.
         layered_share: share of edited scenes that consist of two sounds.
+        brief_share: share of edits of scenes whose sound is drawn from the brief ones: most of what comes and goes is.
         overheard_share: share of scenes of `edit_add`, `edit_remove` and `edit_remove_add` in which somebody speaks, if
             there is room; no word of it is in the prompt, and it has to be kept.
         long_share: share of generated sounds that are followed by much silence, up to the longest tuple.
@@ -60,6 +61,7 @@ class Synthesis(BaseModel):
     denoise_snr_db: Range = (-5.0, 30.0)
     scene_seconds: Range = (2.0, 8.0)
     layered_share: Share = 0.5
+    brief_share: Share = 0.5
     overheard_share: Share = 0.25
     long_share: Share = 0.2
     fill_share: Share = 0.9
