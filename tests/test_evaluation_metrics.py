@@ -113,10 +113,30 @@ def test_a_value_is_a_ratio_of_sums_and_its_interval_a_bootstrap() -> None:
 def test_of_clips_that_are_yes_or_no_the_interval_is_wilson_s() -> None:
     all_right = estimate([Score(1, 1)] * 10 + [Score(0, 0)])
     # The lower end of n right of n is n / (n + 1.96^2).
-    assert (all_right.value, all_right.items) == (1.0, 11) and all_right.low == pytest.approx(10 / 13.8415, abs=1e-4)
+    assert (all_right.value, all_right.items) == (1.0, 10) and all_right.low == pytest.approx(10 / 13.8415, abs=1e-4)
     assert all_right.high == pytest.approx(1.0)
     coin = estimate([Score(n % 2) for n in range(100)])
     assert coin.low == pytest.approx(0.4038, abs=1e-4) and coin.high == pytest.approx(0.5962, abs=1e-4)
+
+
+def test_clips_of_one_cluster_are_drawn_together() -> None:
+    scores = [Score(float(n % 2), 2.0) for n in range(10)]
+    apart, together = estimate(scores), estimate(scores * 4, [str(n) for n in range(10)] * 4)
+    assert (together.items, together.clusters) == (40, 10)
+    # Four times the clips, and no more known than before.
+    assert (together.value, together.low, together.high) == pytest.approx(
+        (apart.value, apart.low, apart.high), abs=0.03
+    )
+    wilson = estimate([Score(1.0)] * 30 + [Score(0, 0)], ["a", "b", "c"] * 10 + ["d"])
+    assert (wilson.items, wilson.clusters) == (30, 3) and wilson.low == pytest.approx(3 / 6.8415, abs=1e-4)
+
+
+def test_a_share_of_all_or_nothing_is_no_certainty() -> None:
+    words = [Score(0.0, 5.0), Score(0.0, 7.0), Score(0.0, 0.0)]
+    assert estimate(words, share=True)[:2] == (0.0, pytest.approx(0.0))
+    assert estimate(words, share=True).high == pytest.approx(3.8415 / 5.8415, abs=1e-4)
+    # Of what is no share, a distance in dB, nothing of the kind can be said.
+    assert estimate(words)[:3] == (0.0, 0.0, 0.0)
 
 
 def test_without_a_weight_there_is_no_value() -> None:

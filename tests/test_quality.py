@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -17,13 +18,20 @@ from unison_engine.bundle import MANIFEST, Bundle
 from unison_engine.errors import BadArguments
 from unison_engine.runtime.sampler import Sampling, solve
 from unison_engine.runtime.synthesis import Synthesizer
+from unison_engine.testing import NoiseSynthesizer
 from unison_export import quality
 from unison_export.quality import Point, Sampler, choose, curve, ladder, table, with_defaults
 from unison_export.time_grid import POINTS, fitted_times
 from unison_train.evaluation import run
+from unison_train.evaluation.items import read_items
 from unison_train.evaluation.metrics import Score
+from unison_train.evaluation.scenes import Scene
 
 USUAL = Sampling(steps=24, guidance=3.0)
+
+
+def scene(number: int) -> Scene:
+    return cast(Scene, SimpleNamespace(item=read_items("text_to_audio")[number]))
 
 
 def point(name: str, branches: int, acceptable: bool, distance: float = 0.0) -> Point:
@@ -94,7 +102,7 @@ def test_a_curve_tells_losses_against_the_reference(bundle: Path, monkeypatch: p
             wave = sampler.run(request, seed=seed, sampling=sampling, progress=None)
             score = {"event": Score(1.0 - lost.get(sampling.steps, 0.0))}
             scores = {"model": score, "floor": {"event": Score(0.0)}, "reference": {"event": Score(1.0)}}
-            judged.append(run.Judged(cast(Any, None), {"model": wave}, scores))
+            judged.append(run.Judged(scene(seed), {"model": wave}, scores))
         return run.Section(cast(Any, task), judged)
 
     def few(usual: Sampling, fitted: tuple[float, ...]) -> dict[str, Sampling]:
@@ -111,6 +119,59 @@ def test_a_curve_tells_losses_against_the_reference(bundle: Path, monkeypatch: p
     assert points[1].losses["event"] == pytest.approx((0.5, 0.5, 0.5))
     assert np.isclose(points[1].measures["event"], 0.5)
     assert "| **euler 3** | 3 |" in table("text_to_audio", points)
+
+
+@pytest.mark.parametrize(
+    ("measure", "lost", "acceptable"),
+    [
+        ("event", [0.0] * 8, True),
+        # 4 % of the way from floor to real, but of each request: the interval lies over zero.
+        ("event", [0.04] * 8, False),
+        # 10 % of the way in the mean, from one request alone: the interval reaches down to zero.
+        ("event", [0.8] + [0.0] * 7, False),
+        ("event", [0.3] + [0.0] * 7, True),
+        ("si_sdr", [0.8] * 8, True),
+    ],
+)
+def test_what_shows_in_either_way_is_not_acceptable(
+    monkeypatch: pytest.MonkeyPatch, measure: str, lost: list[float], acceptable: bool
+) -> None:
+    def evaluate(sampler: Sampler, *_: Any, **__: Any) -> Any:
+        judged = []
+        for seed, loss in enumerate(lost):
+            sampler.paths[seed] = [np.ones((1, 2, 3), np.float32)] * 101
+            made = 0.9 - loss * (sampler.bundle.sampling.steps == 2)
+            values = {"model": made, "floor": 0.0, "reference": 1.0}
+            judged.append(run.Judged(scene(seed), {}, {name: {measure: Score(one)} for name, one in values.items()}))
+        return run.Section("text_to_audio", judged)
+
+    few = {"euler 2": Sampling(steps=2, guidance=1.0)}
+    monkeypatch.setattr("unison_export.quality.evaluate", evaluate)
+    monkeypatch.setattr("unison_export.quality.ladder", lambda *_: few)
+    monkeypatch.setattr("unison_export.quality.fitted_times", lambda *_: (1.0, 0.001))
+    nobody = cast(Any, None)
+    _, judged = curve(
+        cast(Synthesizer, NoiseSynthesizer()), nobody, nobody, "text_to_audio", 0, Sampling(steps=6, guidance=1.0)
+    )
+    assert judged.acceptable == acceptable
+    assert judged.losses[measure][0] == pytest.approx(np.mean(lost))
+
+
+def test_a_loss_is_resampled_by_cluster() -> None:
+    def section(values: list[float]) -> run.Section:
+        items = read_items("voice_clone")
+        return run.Section(
+            "voice_clone",
+            [
+                run.Judged(cast(Scene, SimpleNamespace(item=item)), {}, {"model": {"similarity": Score(value)}})
+                for item, value in zip(items, values, strict=True)
+            ],
+        )
+
+    # One of four voices loses all: with four things to draw from, none of them may be drawn, or two.
+    lost = [0.4 * (n % 4 == 0) for n in range(30)]
+    mean, low, high = quality.loss(section([1.0] * 30), section([1.0 - one for one in lost]), "similarity")
+    assert mean == pytest.approx(np.mean(lost)) and low == pytest.approx(0.0) and high >= 0.2
 
 
 def test_steps_lie_where_the_path_bends() -> None:

@@ -171,6 +171,9 @@ def evaluate_bundle(
     guidance: Annotated[float | None, typer.Option(help="Guidance scale; the bundle's own if left out.")] = None,
     cache: Annotated[Path, typer.Option(help="Where fetched packages are kept.")] = Path("data/cache"),
     threads: Threads = 0,
+    backend: Annotated[
+        str | None, typer.Option(help="What computes, by name; the fastest of this machine if left out.")
+    ] = None,
 ) -> None:
     """Measure a bundle on fixed requests of every task, and write tables and a page to listen to."""
     try:
@@ -179,7 +182,7 @@ def evaluate_bundle(
         raise UnknownAsset(f"{error.name} is missing; run: pip install unison-train[eval]") from error
     _use(threads)
     chosen = [name.strip() for name in tasks.split(",") if name.strip()]
-    run_evaluation(bundle, corpus, out, chosen, items, steps, guidance, cache, threads)
+    run_evaluation(bundle, corpus, out, chosen, items, steps, guidance, cache, threads, backend)
 
 
 @app.command()

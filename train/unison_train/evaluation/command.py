@@ -24,6 +24,7 @@ def run_evaluation(
     guidance: float | None,
     cache: Path,
     threads: int,
+    backend: str | None,
 ) -> None:
     """Evaluate a bundle and write `results.json`, `results.md` and `index.html`; prints the tables.
 
@@ -31,16 +32,17 @@ def run_evaluation(
 
     Raises:
         ModelMissing: there is no such bundle.
-        BadArguments, UnknownAsset: see `evaluate` and `Panel.prepare`.
+        BackendFailed: see `Synthesizer.open`.
+        BadArguments, UnknownAsset: see `Synthesizer.open`, `evaluate` and `Panel.prepare`.
     """
     chosen = [task for task in TASKS if not tasks or task in tasks]
     for task in tasks:
         read_items(task, items)  # A wrong name must not be found out after minutes.
-    synthesizer, panel = Synthesizer.open(bundle, threads or None), Panel(corpus, cache)
+    synthesizer, panel = Synthesizer.open(bundle, threads or None, backend), Panel(corpus, cache)
     panel.prepare(chosen)  # Nor must a judge that cannot be fetched.
     stage = Stage(corpus, synthesizer.layout)
     folder = out or Path("runs") / f"evaluation-{synthesizer.bundle.name}"
-    report, page = Report(synthesizer.bundle, steps, guidance, panel), Page(folder)
+    report, page = Report(synthesizer, stage, panel, steps, guidance), Page(folder)
     for task in chosen:
         section = evaluate(synthesizer, stage, panel, task, items=items, steps=steps, guidance=guidance)
         report.add(section)

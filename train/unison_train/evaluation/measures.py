@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unison_engine.audio import Wave, resample
 from unison_engine.pronunciation import words
 from unison_train.corpus.speech import is_held_out
-from unison_train.evaluation.items import SoundStem, SpeechStem, Task
+from unison_train.evaluation.items import Item, SoundStem, SpeechStem, Task
 from unison_train.evaluation.judges.panel import RATE, Panel
 from unison_train.evaluation.judges.tagger import HEARD, KINDS, segments, strength
 from unison_train.evaluation.judges.voices import similarity
@@ -65,7 +65,8 @@ MEASURES = {
 FLOORS: dict[Task, str] = {
     "text_to_audio": "what the model made for another request",
     "text_to_speech": "what the model made for another request; for DNSMOS, white noise; for gender, a coin",
-    "voice_clone": "another person's recording of another line; for DNSMOS, white noise",
+    "voice_clone": "a recording of another line by another person of the same gender, or of the other gender where the "
+    "requests hold no such person; for DNSMOS, white noise",
     "speech_and_sound": "what the model made for another request",
     "timeline": "what the model made for another request",
     "scene_edit": "the source as it is; outside the edit, what the model made for another request",
@@ -73,6 +74,17 @@ FLOORS: dict[Task, str] = {
     "denoise": "the source as it is",
 }
 """What the floor of a task is."""
+
+
+def cluster(item: Item, measure: str) -> str:
+    """What a request's score of a measure hangs on; requests that have it in common are not independent.
+
+    The voice for likeness; the sentence for all else that is measured of speech; the request itself for sounds.
+    """
+    line = item.speech("new") or item.speech("kept") or item.speech("old")
+    if line is None or measure == "background":
+        return item.name
+    return line.speaker if measure == "similarity" else line.text
 
 
 def judge(scene: Scene, wave: Wave, panel: Panel) -> Scores:

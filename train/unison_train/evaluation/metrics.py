@@ -29,35 +29,59 @@ class Score(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A measure over several clips, with the ends of its 95 % confidence interval."""
+    """A measure over several clips, with the ends of its 95 % confidence interval.
+
+    `items` and `clusters` count the clips of non-zero weight and what they are drawn from.
+    """
 
     value: float
     low: float
     high: float
     items: int
+    clusters: int
 
 
-def estimate(scores: Sequence[Score], seed: int = 0) -> Estimate:
-    """Ratio of sums, and its percentile bootstrap over clips (Efron 1979): 2000 resamples, seeded.
+def estimate(scores: Sequence[Score], clusters: Sequence[str] = (), *, share: bool = False, seed: int = 0) -> Estimate:
+    """Ratio of sums, and its percentile bootstrap over clusters of clips (Efron 1979): 2000 resamples, seeded.
 
-    Where every clip is one yes or no, the interval is Wilson's (1927): resamples of clips that agree say nothing of the
-    next clip. Where no clip has a weight, the value is not a number.
+    Resamples that all agree say nothing of the next clip. So where every clip is one yes or no, or a share is 0 or 1,
+    the interval is Wilson's (1927), with the number of clusters for that of trials. Where no clip has a weight, the
+    value is not a number.
+
+    Args:
+        scores: of each clip.
+        clusters: key of each clip; clips with one key are not independent. Without, every clip is by itself.
+        share: whether the value lies between 0 and 1.
+        seed: of the resamples.
     """
     table = np.array(scores, dtype=np.float64).reshape(-1, 2)
+    weighed = table[:, 1] > 0
+    if not weighed.any():
+        return Estimate(math.nan, math.nan, math.nan, 0, 0)
     amount, weight = table.sum(axis=0)
-    if not weight:
-        return Estimate(math.nan, math.nan, math.nan, len(table))
-    if np.isin(table, (0, 1)).all():
-        return Estimate(float(amount / weight), *_wilson(float(amount), float(weight)), len(table))
-    drawn = np.random.default_rng(seed).integers(len(table), size=(_RESAMPLES, len(table)))
-    amounts, weights = table[drawn].sum(axis=1).T
-    low, high = np.percentile(amounts[weights > 0] / weights[weights > 0], (2.5, 97.5))
-    return Estimate(float(amount / weight), float(low), float(high), len(table))
+    value, rows = float(amount / weight), table[weighed]
+    if clusters:
+        rows = by_cluster(rows, [key for key, heard in zip(clusters, weighed, strict=True) if heard])
+    if np.isin(table, (0, 1)).all() or (share and value in (0.0, 1.0)):
+        low, high = _wilson(value, len(rows))
+    else:
+        drawn = np.random.default_rng(seed).integers(len(rows), size=(_RESAMPLES, len(rows)))
+        amounts, weights = rows[drawn].sum(axis=1).T
+        low, high = map(float, np.percentile(amounts / weights, (2.5, 97.5)))
+    return Estimate(value, low, high, int(weighed.sum()), len(rows))
 
 
-def _wilson(count: float, trials: float) -> tuple[float, float]:
+def by_cluster(rows: NDArray[np.float64], clusters: Sequence[str]) -> NDArray[np.float64]:
+    """Sums of the rows [clips, ...] that have the same key, [clusters, ...]."""
+    keys, places = np.unique(np.asarray(clusters), return_inverse=True)
+    sums = np.zeros((len(keys), *rows.shape[1:]))
+    np.add.at(sums, places, rows)
+    return sums
+
+
+def _wilson(share: float, trials: int) -> tuple[float, float]:
     """Ends of the 95 % score interval of a proportion (Wilson 1927)."""
-    share, spread = count / trials, _NORMAL_95**2 / trials
+    spread = _NORMAL_95**2 / trials
     middle = share + spread / 2
     half = math.sqrt(spread * (share * (1 - share) + spread / 4))
     return (middle - half) / (1 + spread), (middle + half) / (1 + spread)

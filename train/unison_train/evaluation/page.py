@@ -15,8 +15,9 @@ from unison_engine.audio import Wave
 from unison_train.evaluation.items import TASKS
 from unison_train.evaluation.measures import FLOORS, MEASURES, Measure
 from unison_train.evaluation.metrics import Estimate, Score, log_mel
-from unison_train.evaluation.report import HEADINGS, Report, heading, number
+from unison_train.evaluation.report import COUNTED, HEADINGS, Report, counted, heading, number
 from unison_train.evaluation.run import CONTENDERS, Judged, Section
+from unison_train.evaluation.sets import SET_MEASURES, digits
 
 _HERE = Path(__file__).parent
 _RANGE_DB = 80.0
@@ -91,7 +92,7 @@ class Page:
         self._sections[section.task] = (
             f'<section id="{section.task}"><h2>{_words(section.task)}</h2>'
             f"<p>{ABOUT[section.task]} Floor: {FLOORS[section.task]}.</p>{_table(table)}"
-            f"{''.join(cards[:_SHOWN])}{more}</section>"
+            f"{_sets(section.distances)}{''.join(cards[:_SHOWN])}{more}</section>"
         )
 
     def write(self, report: Report) -> Path:
@@ -155,13 +156,28 @@ def _player(sound: Heard, longest: float) -> str:
 
 
 def _table(table: dict[str, dict[str, Estimate]]) -> str:
-    head = "".join(f"<th>{HEADINGS[one]}</th>" for one in CONTENDERS)
+    head = "".join(f"<th>{title}</th>" for title in (COUNTED, *(HEADINGS[one] for one in CONTENDERS)))
     rows = "".join(
-        f"<tr><th>{escape(heading(MEASURES[name]))}</th>"
+        f"<tr><th>{escape(heading(MEASURES[name]))}</th><td>{counted(row['model'])}</td>"
         f"{''.join(_cell(row[one], MEASURES[name], one) for one in CONTENDERS)}<td>{_bar(row)}</td></tr>"
         for name, row in table.items()
     )
     return f"<table><thead><tr><th></th>{head}<th>floor to real</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _sets(distances: dict[str, dict[str, Estimate]]) -> str:
+    if not distances:
+        return ""
+    head = "".join(f"<th>{HEADINGS[one]}</th>" for one in CONTENDERS)
+    rows = ""
+    for name, row in distances.items():
+        spans = (
+            f'<td class="{one}">{digits(row[one].value)} '
+            f"<small>{digits(row[one].low)} to {digits(row[one].high)}</small></td>"
+            for one in CONTENDERS
+        )
+        rows += f"<tr><th>{escape(SET_MEASURES[name].title)} ↓</th>{''.join(spans)}</tr>"
+    return f"<table><thead><tr><th>distance between sets</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _cell(found: Estimate, measure: Measure, contender: str) -> str:

@@ -8,47 +8,64 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from unison_engine.engine import BundleIdentity
+from unison_engine.engine import Synthesizer
+from unison_engine.machine import processor
 from unison_train.evaluation.items import Task, fingerprint, served
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import FLOORS, MEASURES, Measure
 from unison_train.evaluation.metrics import Estimate
 from unison_train.evaluation.run import CONTENDERS, Section
+from unison_train.evaluation.scenes import Stage
+from unison_train.evaluation.sets import SET_MEASURES, digits
 
 HEADINGS = {"floor": "floor", "model": "model", "autoencoder": "through the autoencoder", "reference": "real"}
+COUNTED = "clips (clusters)"
 
 
 class Report:
     """What is known of a bundle: sections are added one by one, so that their waves need not be kept.
 
     Args:
-        bundle: what was judged.
-        steps, guidance: of the sampler, where they are not the bundle's own.
+        synthesizer: what was judged.
+        stage: with whose readings.
         panel: who judged.
+        steps, guidance: of the sampler, where they are not the bundle's own.
     """
 
-    def __init__(self, bundle: BundleIdentity, steps: int | None, guidance: float | None, panel: Panel) -> None:
+    def __init__(
+        self, synthesizer: Synthesizer, stage: Stage, panel: Panel, steps: int | None, guidance: float | None
+    ) -> None:
+        bundle = synthesizer.bundle
         self.head: dict[str, Any] = {
             "bundle": bundle.name,
             "hash": bundle.hash,
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "processor": processor(),
             "requests": fingerprint(),
             "tagger": panel.tagger,
         }
-        self._bundle, self._steps, self._guidance = bundle, steps, guidance
+        self._synthesizer, self._stage, self._steps, self._guidance = synthesizer, stage, steps, guidance
         self.tables: dict[Task, dict[str, dict[str, Estimate]]] = {}
+        self.distances: dict[Task, dict[str, dict[str, Estimate]]] = {}
         self.tasks: dict[str, Any] = {}
 
     def add(self, section: Section) -> None:
         """Add a task."""
+        # Of both there is more to tell with each task.
+        self.head |= {"backend": self._synthesizer.backend, "readings": self._stage.readings}
         self.tables[section.task] = table = section.table()
-        sampling = self._bundle.sampling.of(served(section.task), self._steps, self._guidance)
+        self.distances[section.task] = section.distances
+        sampling = self._synthesizer.bundle.sampling.of(served(section.task), self._steps, self._guidance)
         self.tasks[section.task] = {
             "sampling": sampling.model_dump(mode="json", exclude={"tasks"}),
             "floor": FLOORS[section.task],
             "measures": {
                 name: {**vars(MEASURES[name]), **{one: _row(found) for one, found in row.items()}}
                 for name, row in table.items()
+            },
+            "sets": {
+                name: {"title": SET_MEASURES[name].title, **{one: _row(found) for one, found in row.items()}}
+                for name, row in section.distances.items()
             },
             "requests": [
                 {
@@ -76,23 +93,39 @@ class Report:
             requests, sampling = len(self.tasks[task]["requests"]), self.tasks[task]["sampling"]
             sampler = f"{sampling['steps']} steps of {sampling['solver']}, guidance {sampling['guidance']:g}"
             lines += [f"## {task}", "", f"{requests} requests, {sampler}. Floor: {FLOORS[task]}.", ""]
-            lines += [f"| measure | {' | '.join(HEADINGS[one] for one in CONTENDERS)} |"]
-            lines += ["| --- " * (1 + len(CONTENDERS)) + "|"]
+            lines += [f"| measure | {COUNTED} | {' | '.join(HEADINGS[one] for one in CONTENDERS)} |"]
+            lines += ["| --- " * (2 + len(CONTENDERS)) + "|"]
             for name, row in table.items():
                 cells = [told(row[one], MEASURES[name]) if one in row else "" for one in CONTENDERS]
-                lines.append(f"| {heading(MEASURES[name])} | {' | '.join(cells)} |")
+                lines.append(f"| {heading(MEASURES[name])} | {counted(row['model'])} | {' | '.join(cells)} |")
             lines.append("")
+            if distances := self.distances[task]:
+                lines += [f"| distance between sets | {' | '.join(HEADINGS[one] for one in CONTENDERS)} |"]
+                lines += ["| --- " * (1 + len(CONTENDERS)) + "|"]
+                for name, row in distances.items():
+                    spans = [
+                        f"{digits(row[one].value)} [{digits(row[one].low)}, {digits(row[one].high)}]"
+                        for one in CONTENDERS
+                    ]
+                    lines.append(f"| {SET_MEASURES[name].title} ↓ | {' | '.join(spans)} |")
+                lines.append("")
         return "\n".join(lines)
 
     def conditions(self) -> str:
-        """Bundle, requests and tagger in a few sentences."""
+        """Bundle, machine, requests, readings and tagger in a few sentences."""
         head = self.head
         return (
-            f"Bundle `{head['hash'][:12]}`, "
-            f"requests `{head['requests'][:12]}`. In brackets: 95 % confidence intervals over requests. Sounds are "
+            f"Bundle `{head['hash'][:12]}`, computed by {head['backend']} on {head['processor']}; "
+            f"requests `{head['requests'][:12]}`, readings `{head['readings'][:12]}`. In brackets: 95 % confidence "
+            "intervals over clusters, which are clips of one sentence or of one cloned voice. Sounds are "
             f"recognised by the project's own tagger, which names {head['tagger']['accuracy']:.0%} of the sounds "
             "held out from it rightly."
         )
+
+
+def counted(found: Estimate) -> str:
+    """What goes under `COUNTED`."""
+    return f"{found.items} ({found.clusters})"
 
 
 def heading(measure: Measure) -> str:

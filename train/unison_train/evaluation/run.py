@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from unison_engine.audio import TARGET_RMS, Wave, crop_reference
+from unison_engine.audio import TARGET_RMS, Wave, crop_reference, resample
 from unison_engine.conditioning import Mask
 from unison_engine.engine import Synthesizer
 from unison_engine.runtime.sampler import Sampling
 from unison_train.evaluation.items import Task, read_items, served
 from unison_train.evaluation.judges.panel import RATE, Panel
-from unison_train.evaluation.measures import MEASURES, Scores, judge
+from unison_train.evaluation.measures import MEASURES, Scores, cluster, judge
 from unison_train.evaluation.metrics import Estimate, Score, distance, estimate
 from unison_train.evaluation.scenes import Scene, Stage
+from unison_train.evaluation.sets import FEWEST, compare
 
 CONTENDERS = ("floor", "model", "autoencoder", "reference")
 """Who answers a request: see `FLOORS`; the model; the wanted sound through the model's autoencoder, and as it is."""
@@ -47,16 +48,21 @@ class Judged:
 
 @dataclass(frozen=True)
 class Section:
-    """A task evaluated."""
+    """A task evaluated; `distances` between sets of sounds are those of `compare`, none without bounds."""
 
     task: Task
     judged: list[Judged]
+    distances: dict[str, dict[str, Estimate]] = field(default_factory=dict)
 
     def table(self) -> dict[str, dict[str, Estimate]]:
         """Measure -> contender -> estimate over all requests that the measure applies to."""
         return {
             measure: {
-                contender: estimate([one.scores[contender][measure] for one in answered])
+                contender: estimate(
+                    [one.scores[contender][measure] for one in answered],
+                    [cluster(one.scene.item, measure) for one in answered],
+                    share=MEASURES[measure].unit == "%",
+                )
                 for contender in answered[0].scores
             }
             for measure in MEASURES
@@ -100,7 +106,7 @@ def evaluate(
         after = (index + 1) % len(scenes)
         if bounds:
             waves = {
-                "floor": _floor(scene, scenes[after], made[after]),
+                "floor": _floor(scenes, index, made[after]),
                 **waves,
                 "autoencoder": _through_autoencoder(synthesizer, scene.target),
                 "reference": scene.target,
@@ -109,7 +115,22 @@ def evaluate(
         if bounds:
             scores["floor"] |= _other_floors(scene, scores["floor"], made[after], panel)
         judged.append(Judged(scene, waves, scores))
-    return Section(task, judged)
+    return Section(task, judged, _distances(judged, panel) if bounds and len(judged) >= FEWEST else {})
+
+
+def _distances(judged: Sequence[Judged], panel: Panel) -> dict[str, dict[str, Estimate]]:
+    """See `compare`. Answers in another order are the same set, so noise is the floor in their place."""
+    heard: dict[str, list[dict[str, NDArray[np.float32]]]] = {name: [] for name in CONTENDERS}
+    for one in tqdm(judged, desc="distances between sets", disable=None):
+        for name, wave in one.waves.items():
+            noise = name == "floor" and one.scene.conditioning.mask is not Mask.EDIT
+            heard[name].append(panel.embed(_noise(one.scene) if noise else resample(wave, one.scene.rate, RATE)))
+    return compare(heard)
+
+
+def _noise(scene: Scene) -> Wave:
+    """White noise of 5 s at 16 kHz, another for each request of a task."""
+    return TARGET_RMS * np.random.default_rng(scene.item.number).standard_normal(5 * RATE, dtype=np.float32)
 
 
 def _made(synthesizer: Bundled, scene: Scene, sampling: Sampling) -> Wave:
@@ -121,12 +142,31 @@ def _made(synthesizer: Bundled, scene: Scene, sampling: Sampling) -> Wave:
     return wave
 
 
-def _floor(scene: Scene, other: Scene, made_for_other: Wave) -> Wave:
+def _floor(scenes: Sequence[Scene], index: int, made_for_other: Wave) -> Wave:
     """See `FLOORS`."""
+    scene = scenes[index]
     if scene.conditioning.mask is Mask.EDIT:
         assert scene.source is not None
         return scene.source
-    return other.target if scene.conditioning.mask is Mask.REFERENCE else made_for_other
+    return stranger(scenes, index) if scene.conditioning.mask is Mask.REFERENCE else made_for_other
+
+
+def stranger(scenes: Sequence[Scene], index: int) -> Wave:
+    """The wanted sound of the next request for another speaker of the same gender and another line.
+
+    Women are less like men than like each other, so a floor of both would be too low. A few requests may hold no such
+    speaker; then the gender gives way before the speaker does.
+    """
+    asked = scenes[index].item.speech("new")
+    assert asked is not None
+
+    def unlike(other: Scene) -> tuple[bool, bool, bool]:
+        line = other.item.speech("new")
+        assert line is not None
+        return line.speaker == asked.speaker, line.gender != asked.gender, line.text == asked.text
+
+    # The first of the best: in the order of the requests, from the next one on.
+    return min([*scenes[index + 1 :], *scenes[:index]], key=unlike).target
 
 
 def _other_floors(scene: Scene, scores: Scores, made_for_other: Wave, panel: Panel) -> Scores:
@@ -137,8 +177,7 @@ def _other_floors(scene: Scene, scores: Scores, made_for_other: Wave, panel: Pan
         others["kept"] = distance(made_for_other, scene.target, scene.rate, scene.changed)
     if "quality" in scores and scene.conditioning.mask is not Mask.EDIT:
         # Speech sounds no worse for being the answer to something else.
-        noise = TARGET_RMS * np.random.default_rng(scene.item.number).standard_normal(5 * RATE, dtype=np.float32)
-        others["quality"] = Score(panel.quality(noise))
+        others["quality"] = Score(panel.quality(_noise(scene)))
     if "gender" in scores:
         # The request after this one always asks for the other gender.
         others["gender"] = Score(0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +34,7 @@ class Scene:
         conditioning: what the model sees.
         target: the wanted sound, [samples].
         source: the recording that is edited or whose voice is cloned, [samples].
-        changed: from when to when, in seconds, source and target differ.
+        changed: from when to when, in seconds, source and target differ, or the engine lets a line last.
     """
 
     item: Item
@@ -54,6 +56,12 @@ class Stage:
         self._layout, self._corpus = layout, corpus
         clips = read_manifest(corpus / "speech.jsonl")
         self._readings = {(clip.speaker, clip.transcript): clip.path for clip in clips if clip.split == "test"}
+        self._used: dict[str, str] = {}
+
+    @property
+    def readings(self) -> str:
+        """SHA-256 of the readings used so far, at the layout's rate; every machine makes its own."""
+        return hashlib.sha256(json.dumps(self._used, sort_keys=True).encode()).hexdigest()
 
     def scene(self, item: Item) -> Scene:
         """Render an item.
@@ -82,6 +90,9 @@ class Stage:
 
     def _of(self, item: Item, target: Wave, source: Wave | None, changed: tuple[tuple[float, float], ...]) -> Scene:
         asked = _conditioning(item, source, self._layout)
+        if item.instruction:
+            # The engine may give the line more time than the reading took: that is no change outside of the edit.
+            changed += tuple((line.start, line.end) for line in asked.lines)
         return Scene(item, self._layout.sample_rate, asked, target, source, changed)
 
     def _mix(self, stems: dict[Stem, Wave], seconds: float, parts: tuple[Part, ...]) -> Wave:
@@ -107,6 +118,7 @@ class Stage:
                     "unison-train corpus build DIR"
                 )
             wave = read_audio(self._corpus / path, rate)
+            self._used[f"{stem.speaker}: {stem.text}"] = hashlib.sha256(wave.tobytes()).hexdigest()
         first, end = sounding(wave, rate)
         return rms_normalise(wave[first:end]) * np.float32(10 ** (stem.gain / 20))
 

@@ -1,4 +1,4 @@
-"""Whisper as a listener: what words are heard."""
+"""Whisper as a listener: what words are heard, and how its encoder sees a sound."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unison_engine.audio import Wave
 from unison_train.corpus import fetch
 
 Size = Literal["base", "tiny.en"]
+_SHORTEST, _LONGEST = 1600, 480_000
 _PARTS = (
     "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc",
     "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07",
@@ -39,6 +43,16 @@ class Whisper:
             wave, language="en", beam_size=1, temperature=0.0, condition_on_previous_text=False, without_timestamps=True
         )
         return " ".join(segment.text.strip() for segment in segments)
+
+    def embedding(self, wave: Wave) -> NDArray[np.float32]:
+        """Mean over time of what the encoder makes of the first 30 s of a wave [samples] at 16 kHz; [512] of "base".
+
+        The encoder is given the clip alone, not the silence that fills 30 s in transcription: that would take ten
+        times as long, and its frames would be left out of the mean anyway.
+        """
+        heard = np.pad(wave[:_LONGEST], (0, max(0, _SHORTEST - len(wave))))
+        encoded = self._model.encode(self._model.feature_extractor(heard, padding=0))
+        return np.asarray(np.asarray(encoded)[0].mean(axis=0), dtype=np.float32)
 
 
 def _tiny(cache: Path) -> Path:

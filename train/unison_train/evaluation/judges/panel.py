@@ -50,6 +50,8 @@ class Panel:
     def prepare(self, tasks: Iterable[Task]) -> None:
         """Fetch and load all that these tasks ask for, so that what is missing is told before minutes of work.
 
+        What embeds is asked for by every task.
+
         Raises:
             UnknownAsset: a wheel, the tagger's weights or the corpus' readings are missing.
         """
@@ -63,6 +65,8 @@ class Panel:
         }
         for asked in sorted({one for task in tasks for one in JUDGES[task]}):
             getattr(self, loaded[asked])
+        for embedder in ("_whispers", "_tagger"):
+            getattr(self, embedder)
 
     def words(self, wave: Wave) -> dict[str, str]:
         """What each Whisper writes down, by its size."""
@@ -88,6 +92,10 @@ class Panel:
     def tags(self, wave: Wave) -> NDArray[np.float32]:
         """Probability of each kind of sound every 40 ms, [kinds, T]."""
         return self._tagger.frames(wave)
+
+    def embed(self, wave: Wave) -> dict[str, NDArray[np.float32]]:
+        """Where a clip lies for the encoder of Whisper base, `whisper` [512], and for the tagger, `tagger` [128]."""
+        return {"whisper": self._whispers["base"].embedding(wave), "tagger": self._tagger.embedding(wave)}
 
     @property
     def tagger(self) -> dict[str, Any]:

@@ -62,9 +62,12 @@ class TaggerNetwork(nn.Module):
 
     def forward(self, log_mel: Tensor) -> Tensor:
         """Log-mel spectrogram [B, 64, T] -> logits [B, kinds, T // 4]."""
-        hidden = self.layers(log_mel[:, None]).flatten(1, 2)
-        logits: Tensor = self.output(F.relu(self.context(hidden)))
+        logits: Tensor = self.output(self.hidden(log_mel))
         return logits
+
+    def hidden(self, log_mel: Tensor) -> Tensor:
+        """Log-mel spectrogram [B, 64, T] -> what the logits are linear in, [B, 128, T // 4]."""
+        return F.relu(self.context(self.layers(log_mel[:, None]).flatten(1, 2)))
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: tuple[int, int]) -> tuple[nn.Module, ...]:
@@ -98,13 +101,23 @@ class Tagger:
         """Probability of each kind every 40 ms, [kinds, T], in a wave [samples] at 16 kHz."""
         return probabilities(self._network, wave)
 
+    def embedding(self, wave: Wave) -> NDArray[np.float32]:
+        """Mean over time of the hidden features, [128], of a wave [samples] at 16 kHz, however loud."""
+        with torch.no_grad():
+            hidden = self._network.hidden(_log_mel(self._network, wave))[0]
+        return np.asarray(hidden.mean(dim=1).numpy())
+
 
 def probabilities(network: TaggerNetwork, wave: Wave) -> NDArray[np.float32]:
     """See `Tagger.frames`; the network must be in evaluation mode."""
-    padded = np.pad(rms_normalise(wave), (0, max(0, WINDOW * 4 - len(wave))))
     with torch.no_grad():
-        logits = network(network.log_mel(torch.from_numpy(padded)[None]))[0]
+        logits = network(_log_mel(network, wave))[0]
     return np.asarray(torch.sigmoid(logits).numpy())
+
+
+def _log_mel(network: TaggerNetwork, wave: Wave) -> Tensor:
+    padded = np.pad(rms_normalise(wave), (0, max(0, WINDOW * 4 - len(wave))))
+    return network.log_mel(torch.from_numpy(padded)[None])
 
 
 def strength(frames: NDArray[np.float32]) -> NDArray[np.float32]:
