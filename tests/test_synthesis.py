@@ -264,6 +264,13 @@ def test_most_of_what_comes_and_goes_is_brief(bank: ClipBank) -> None:
     assert brief(1.0) == 1.0 and brief(0.0) < 0.7
 
 
+def test_a_lone_brief_sound_is_not_replaced_by_itself(bank: ClipBank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank, "brief", ["a bell"])
+    for recipe in draws(bank, "edit_remove_add", 40, brief_share=1.0):
+        old, new = (bank.clips[mix[-1].clip].captions for mix in (recipe.source, recipe.target))
+        assert old == ("a bell",) != new
+
+
 def _times(recipe: Recipe) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in re.findall(r"From (\d+\.\d)s to (\d+\.\d)s", recipe.prompt)]
 

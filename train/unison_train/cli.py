@@ -179,7 +179,7 @@ def evaluate_bundle(
     try:
         from unison_train.evaluation.command import run_evaluation
     except ModuleNotFoundError as error:
-        raise UnknownAsset(f"{error.name} is missing; run: pip install unison-train[eval]") from error
+        raise UnknownAsset(f"{error.name} is missing; in the clone, run: pip install -e 'train[eval]'") from error
     _use(threads)
     chosen = [name.strip() for name in tasks.split(",") if name.strip()]
     run_evaluation(bundle, corpus, out, chosen, items, steps, guidance, cache, threads, backend)

@@ -64,7 +64,9 @@ class Pieces:
     def event(self, rng: Rng, *others: str) -> str:
         """The caption of what comes into a scene or leaves it: often of a brief sound, and at times of any."""
         if self.bank.brief and rng.random() < self.settings.brief_share:
-            return self._unlike(self.bank.brief, rng, others)
+            caption = self._unlike(self.bank.brief, rng, others)
+            if not any(self._alike(caption, other) for other in others):
+                return caption
         return self.caption(rng, *others)
 
     def background(self, rng: Rng, *others: str) -> str:
