@@ -68,6 +68,17 @@ def test_a_line_that_a_killed_run_left_half_written_is_dropped(language_model: L
     assert len(StateCache(language_model, tmp_path, 25.0)) == 3
 
 
+def test_states_beyond_the_limit_are_computed_and_not_kept(language_model: LanguageModel, tmp_path: Path) -> None:
+    whole = StateCache(language_model, tmp_path / "whole", 25.0).batch(PROMPTS, LINES, CPU)
+    (file,) = (tmp_path / "whole").glob("*16")
+    some = StateCache(language_model, tmp_path / "some", 25.0, limit=file.stat().st_size - 1)
+    for _ in range(2):
+        torch.testing.assert_close(some.batch(PROMPTS, LINES, CPU).states, whole.states, atol=1e-2, rtol=0)
+        assert len(some) == len(PROMPTS) - 1
+    (kept,) = (tmp_path / "some").glob("*16")
+    assert kept.stat().st_size < file.stat().st_size
+
+
 def test_a_repeated_prompt_is_computed_once(language_model: LanguageModel, tmp_path: Path) -> None:
     cache = StateCache(language_model, tmp_path, 25.0)
     batch = cache.batch([PROMPTS[0]] * 3, [()] * 3, CPU)

@@ -25,6 +25,7 @@ class _Strict(BaseModel):
 class Data(_Strict):
     """Where the clips are listed, relative to the corpus folder; the longest tuple in seconds; distinct prompts.
 
+    States of prompts are kept on disk up to `states_gigabytes` for each process; those of more are computed anew.
     Of a corpus in shards (`unison_train.corpus.shards`) its index alone is named: `shards_held` of them are in memory,
     and one of these gives way to another every `steps_per_shard` training steps.
     """
@@ -32,6 +33,7 @@ class Data(_Strict):
     manifests: tuple[str, ...] = Field(min_length=1)
     max_seconds: float = Field(gt=0)
     prompts_per_task: int = Field(gt=0)
+    states_gigabytes: float = Field(default=50.0, ge=0)
     shards_held: int = Field(default=8, ge=1)
     steps_per_shard: int = Field(default=50, ge=1)
 

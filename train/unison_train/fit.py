@@ -100,7 +100,7 @@ def assemble(
     held_out = TupleStream(valid, layout, config, network.phones, fits)
     # Files of states only grow, and two processes that append to one would tear it.
     folder = out / ("states" if processes.first else f"states-{processes.rank}")
-    states = StateCache(model, folder, layout.frame_rate)
+    states = StateCache(model, folder, layout.frame_rate, limit=1e9 * config.data.states_gigabytes)
     return Trainer(checkpoint, config, stream, held_out, states, out, processes)
 
 

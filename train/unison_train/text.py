@@ -133,7 +133,7 @@ class LanguageModel:
 
 
 class StateCache:
-    """States by prompt in half precision, in one file that only grows, so that a killed run loses nothing.
+    """States by prompt in half precision, in one file that grows to a limit, so that a killed run loses nothing.
 
     States of unit size are rounded to float16; others can be too large for it and are rounded to bfloat16.
 
@@ -142,14 +142,18 @@ class StateCache:
         folder: where the states are kept.
         frame_rate: latent frames a second, for the times of phones.
         batch: prompts that go through the model at once.
+        limit: bytes of the file beyond which states are computed whenever they are wanted; None for as many as come.
+            A prompt of `nano` takes some 0.3 MB, one of a published model up to 18 MB.
 
     `folder / FINGERPRINT.f16` (or `.bf16`) holds the states one after another, `FINGERPRINT.jsonl` where those of each
     prompt lie.
     """
 
-    def __init__(self, model: LanguageModel, folder: Path, frame_rate: float, batch: int = 32) -> None:
+    def __init__(
+        self, model: LanguageModel, folder: Path, frame_rate: float, batch: int = 32, limit: float | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._model, self._frame_rate, self._batch = model, frame_rate, batch
+        self._model, self._frame_rate, self._batch, self._limit = model, frame_rate, batch, limit
         self._dtype, ending = (torch.float16, "f16") if model.unit else (torch.bfloat16, "bf16")
         self._data = folder / f"{model.fingerprint}.{ending}"
         self._index_file = folder / f"{model.fingerprint}.jsonl"
@@ -169,7 +173,7 @@ class StateCache:
     def batch(self, prompts: Sequence[str], lines: Sequence[Sequence[Line]], device: torch.device) -> TextBatch:
         """Padded text of prompts and of the lines spoken in each, computing states never seen before."""
         read = [self._model.tokenise.read(prompt) for prompt in prompts]
-        self.fill(read)
+        unstored = self.fill(read)
         tokens = [self._model.tokenise(prompt) for prompt in read]
         silent = self._model.tokenise.silent
         spoken = [phones(said, self._frame_rate) if silent else NO_PHONES for said in lines]
@@ -178,26 +182,34 @@ class StateCache:
         numbers = torch.zeros(len(read), most, dtype=torch.long)
         mask, positions = torch.zeros(len(read), longest + most), torch.zeros(len(read), longest + most)
         for row, (prompt, one, said) in enumerate(zip(read, tokens, spoken, strict=True)):
-            states[:, row, : one.kept] = self._read(prompt)
+            states[:, row, : one.kept] = unstored[prompt] if prompt in unstored else self._read(prompt)
             numbers[row, : len(said.ids)] = torch.from_numpy(said.ids)
             for first, found in ((0, one.positions), (longest, said.positions)):
                 mask[row, first : first + len(found)] = 1
                 positions[row, first : first + len(found)] = torch.from_numpy(found)
         return TextBatch(states.to(device), numbers.to(device), mask.to(device), positions.to(device))
 
-    def fill(self, prompts: Sequence[str]) -> None:
-        """Compute and store the states of prompts, as the language model reads them, that are not stored yet."""
+    def fill(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """Compute the states of prompts, as the language model reads them, that are not stored yet, and store them.
+
+        Returns those [depth, S, width] for which the file has no room.
+        """
+        unstored = {}
         missing = sorted({prompt for prompt in prompts if prompt not in self._index}, key=len)
         for start in range(0, len(missing), self._batch):
             part = missing[start : start + self._batch]
             found = self._model.states([self._model.tokenise(prompt) for prompt in part])
             with self._data.open("ab") as data, self._index_file.open("a") as index:
                 for prompt, states in zip(part, found, strict=True):
-                    offset = data.tell()
-                    data.write(states.to(self._dtype).view(torch.int16).numpy().tobytes())
+                    offset, rounded = data.tell(), states.to(self._dtype)
+                    if self._limit is not None and offset + rounded.nbytes > self._limit:
+                        unstored[prompt] = rounded
+                        continue
+                    data.write(rounded.view(torch.int16).numpy().tobytes())
                     data.flush()
                     index.write(json.dumps([prompt, offset, states.shape[1]]) + "\n")
                     self._index[prompt] = (offset, states.shape[1])
+        return unstored
 
     def _read(self, prompt: str) -> Tensor:
         offset, kept = self._index[prompt]
