@@ -75,7 +75,8 @@ def measure(trainer: Trainer, first: int, count: int) -> Measured:
 
 def exchange(trainer: Trainer) -> float:
     """Seconds in which the processes add up as many numbers as there are gradients, and do nothing else."""
-    numbers = torch.zeros(sum(one.numel() for one in trainer.network.parameters() if one.requires_grad), device=trainer.device)
+    count = sum(one.numel() for one in trainer.network.parameters() if one.requires_grad)
+    numbers = torch.zeros(count, device=trainer.device)
     taken = []
     for _ in range(ROUNDS + 1):
         started = time.perf_counter()
