@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from unison_engine.audio.deck import Deck
 from unison_engine.audio.devices import list_devices, open_device
 from unison_engine.audio.null import LOOPBACK, NULL, NullDevice
+from unison_engine.audio.portaudio import sounddevice
 from unison_engine.audio.sound import Sound
 from unison_engine.errors import DeviceFailed
 
@@ -96,6 +98,22 @@ def no_portaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_threads_that_look_for_portaudio_at_once_are_all_told_that_it_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sounddevice.py").write_text("import time\ntime.sleep(0.3)\nraise OSError('no such library')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+
+    def told(_: int) -> str:
+        with pytest.raises(DeviceFailed) as error:
+            sounddevice()
+        return str(error.value)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(told, range(4)))) == 1
 
 
 @pytest.mark.usefixtures("no_portaudio")

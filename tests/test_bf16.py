@@ -109,6 +109,11 @@ def test_both_kinds_of_variant_stand_side_by_side(
 
 
 def test_what_cannot_be_measured_is_told(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Present(OpenVino):
+        def describe(self) -> str:
+            return "a processor with bfloat16"
+
+    monkeypatch.setattr(variants, "OpenVino", Present)
     with pytest.raises(BadArguments, match="no graph 'stepp'"):
         add_bf16(Bundle.open(bundle), tmp_path / "out", ["stepp"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -39,14 +40,14 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TakeLibrary:
     [
         (["-o", "no/such/folder/rain.wav"], "no/such/folder"),
         (["-o", "-"], "-o writes a file"),
-        (["--play", "--device", "no such card"], "no such card"),
+        (["--play", "--device", "no such card"], "no such card|PortAudio is not installed"),
     ],
 )
 def test_what_cannot_be_done_with_a_sound_is_told_before_it_is_made(
     library: TakeLibrary, options: list[str], told: str
 ) -> None:
     done = CliRunner().invoke(cli.cli, [*RAIN, *options])
-    assert isinstance(done.exception, UnisonError) and told in str(done.exception)
+    assert isinstance(done.exception, UnisonError) and re.search(told, str(done.exception))
     assert library.ids() == []
 
 

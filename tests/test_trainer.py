@@ -118,7 +118,7 @@ def test_every_task_gives_a_batch_that_trains(bank: ClipBank, states: StateCache
     run = trainer(bank, tmp_path, settings, states)
     drawn, batch = run.stream.batch(3)
     assert drawn == task
-    assert batch.mask.shape[0] * batch.mask.shape[2] <= 200
+    assert len(batch.prompts) == 1 or batch.mask.shape[0] * batch.mask.shape[2] <= 200
     loss = run.objective.training(batch, 0.1, run.generator)
     assert 0.5 < float(loss.detach()) / int(batch.valid.sum()) < 10
     loss.backward()

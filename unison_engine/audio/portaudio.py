@@ -29,6 +29,7 @@ _SAMPLE_BYTES = 4
 _CLOSE_SECONDS = 3.0
 
 _lock = threading.Lock()  # PortAudio is not to be asked by one thread while another starts it again.
+_importing = threading.Lock()
 _stuck: list[PortAudioDevice] = []  # Streams that do not close, since PortAudio was loaded last.
 _left: list[PortAudioDevice] = []  # Those of a PortAudio that hangs; their memory is in use.
 
@@ -41,10 +42,12 @@ def sounddevice() -> Any:
     Raises:
         DeviceFailed: PortAudio is not installed; the message says how to install it.
     """
-    try:
-        import sounddevice as module
-    except OSError as error:  # What it raises when the shared library is absent.
-        raise DeviceFailed(NO_PORTAUDIO) from error
+    # A thread that waits for the import of another one gets the half of a module that is left when that fails.
+    with _importing:
+        try:
+            import sounddevice as module
+        except OSError as error:  # What it raises when the shared library is absent.
+            raise DeviceFailed(NO_PORTAUDIO) from error
     return module
 
 
