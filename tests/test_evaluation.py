@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,28 +20,24 @@ from numpy.typing import NDArray
 from unison_engine.audio import Wave, resample
 from unison_engine.conditioning import Conditioning, Mask
 from unison_engine.engine import BundleIdentity
-from unison_engine.errors import BadArguments, UnknownAsset
+from unison_engine.errors import UnknownAsset
 from unison_engine.layout import LatentLayout
 from unison_engine.machine import processor
-from unison_engine.pronunciation import words
 from unison_engine.runtime.sampler import Sampling
 from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.testing import IDENTITY, LAYOUT, NoiseSynthesizer
 from unison_train.corpus.manifest import Clip, write_manifest
-from unison_train.corpus.speech import is_held_out
-from unison_train.evaluation import command, drawing
-from unison_train.evaluation.items import TASKS, Item, SoundStem, SpeechStem, Stem, Task, fingerprint, read_items
+from unison_train.evaluation import command
+from unison_train.evaluation.items import TASKS, SoundStem, SpeechStem, Stem, Task, fingerprint, read_items
 from unison_train.evaluation.judges.panel import JUDGES, RATE, Panel
 from unison_train.evaluation.judges.tagger import FRAME_SECONDS, KINDS
-from unison_train.evaluation.measures import MEASURES, cluster, judge
+from unison_train.evaluation.measures import MEASURES, judge
 from unison_train.evaluation.page import Page
 from unison_train.evaluation.report import Report
 from unison_train.evaluation.run import CONTENDERS, Section, evaluate, stranger
 from unison_train.evaluation.scenes import Scene, Stage
 
 ITEMS = 3
-REQUESTS = "3bf8ad534339441c63924b72e3a32493a0ab89188b0b17a1d9d0c2093c21cd7f"
-"""`sha256sum train/unison_train/evaluation/items.jsonl`."""
 READING_SECONDS, FEMALE_HERTZ = 1.0, 400
 PERFECT = {
     **dict.fromkeys(("event", "held_out", "gender", "background", "event_f1", "added", "removed", "deleted"), 1.0),
@@ -49,14 +45,6 @@ PERFECT = {
     "si_sdr": 60.0,
 }
 """What the wanted sound gets of judges who hear everything; likeness and DNSMOS have no such value."""
-CLUSTERS: dict[Task, dict[str, int]] = {
-    "text_to_audio": {"event": 39},
-    "text_to_speech": {"wer_base": 19},
-    "voice_clone": {"wer_base": 17, "similarity": 4},
-    "speech_and_sound": {"wer_base": 20, "background": 30},
-    "speech_edit": {"distance": 17},
-    "denoise": {"wer_base": 20},
-}
 
 
 class FakePanel(Panel):
@@ -183,37 +171,6 @@ def judged(synthesizer: Oracle, corpus: Path, task: Any, **settings: Any) -> Sec
     return evaluate(synthesizer, stage, panel, task, items=ITEMS, **settings)
 
 
-def test_the_requests_are_these_and_no_others() -> None:
-    """Whoever changes them must say so: numbers measured with others cannot be compared."""
-    assert fingerprint() == REQUESTS
-    assert {task: len(read_items(task)) for task in TASKS} == {**dict.fromkeys(TASKS, 30), "text_to_audio": 39}
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_neighbours_ask_for_different_things(task: str) -> None:
-    """Otherwise what was made for the next request would be no floor."""
-
-    def asked(item: Item) -> tuple[object, ...]:
-        return tuple(stem.text if isinstance(stem, SpeechStem) else stem.kind for stem in item.stems)
-
-    items = read_items(task)
-    assert all(asked(one) != asked(other) for one, other in zip(items, items[1:] + items[:1], strict=True))
-    assert len({item.name for item in items}) == len(items)
-
-
-def test_every_sentence_to_speak_has_a_held_out_word() -> None:
-    for item in read_items("text_to_speech"):
-        line = item.speech("new")
-        assert line is not None and any(map(is_held_out, words(line.text))), item
-
-
-def test_an_unknown_task_and_a_single_request_are_refused() -> None:
-    with pytest.raises(BadArguments, match=r"'music'.*text_to_audio"):
-        read_items("music")
-    with pytest.raises(BadArguments, match="at least 2"):
-        read_items("denoise", 1)
-
-
 def test_a_corpus_without_a_reading_is_named(corpus: Path, tmp_path: Path) -> None:
     (clip, *_) = (json.loads(line) for line in (corpus / "speech.jsonl").read_text().splitlines())
     (tmp_path / clip["path"]).write_bytes((corpus / clip["path"]).read_bytes())
@@ -298,13 +255,6 @@ def test_readings_are_told_apart_by_how_they_sound(corpus: Path, tmp_path: Path)
     wave, rate = soundfile.read(tmp_path / clip["path"])
     soundfile.write(tmp_path / clip["path"], wave[::-1], rate)
     assert readings() != before
-
-
-@pytest.mark.parametrize(("task", "clusters"), CLUSTERS.items())
-def test_requests_that_share_a_sentence_or_a_voice_are_one_cluster(task: Task, clusters: dict[str, int]) -> None:
-    """The numbers of docs/evaluation.md."""
-    found = {measure: len({cluster(item, measure) for item in read_items(task)}) for measure in clusters}
-    assert found == clusters
 
 
 def test_noise_stays_at_the_floor(corpus: Path) -> None:
@@ -421,28 +371,3 @@ def test_a_judge_that_cannot_be_had_is_told_before_anything_is_made(
     monkeypatch.setattr(command, "evaluate", lambda *_, **__: pytest.fail("nothing may be made"))
     with pytest.raises(UnknownAsset, match="no wheel"):
         evaluated(tmp_path, corpus, ["timeline", "speech_edit"])
-
-
-def test_a_drawing_that_fails_leaves_the_requests_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    items = [item.model_copy(update={"number": 0}) for item in (*read_items("denoise"), *read_items("timeline"))]
-
-    class Torn:
-        def __init__(self, corpus: Path) -> None:
-            pass
-
-        def items(self) -> Iterator[Item]:
-            yield items[0]
-            raise UnknownAsset("no reading")
-
-    file = tmp_path / "items.jsonl"
-    monkeypatch.setattr(drawing, "Drawer", lambda _: SimpleNamespace(items=lambda: iter(items)))
-    drawing.main(tmp_path, file)
-    drawn = file.read_text()
-    lines = (Path(command.__file__).parent / "items.jsonl").read_text().splitlines()
-    assert sorted(drawn.splitlines()) == sorted(
-        line for line in lines if '"task":"denoise"' in line or '"task":"timeline"' in line
-    )
-    monkeypatch.setattr(drawing, "Drawer", Torn)
-    with pytest.raises(UnknownAsset, match="no reading"):
-        drawing.main(tmp_path, file)
-    assert file.read_text() == drawn and list(tmp_path.iterdir()) == [file]
