@@ -9,7 +9,7 @@ from torch import Tensor
 from tests.vectors_io import close
 from unison_engine.runtime.sampler import schedule, solve
 from unison_train.model.dit import DiT
-from unison_train.model.flow import flow_matching_loss, guided_velocity, logit_normal
+from unison_train.model.flow import draw_times, flow_matching_loss, guided_velocity
 
 
 @pytest.mark.parametrize("guidance, branches, scale", [(0.0, 1, 1.0), (1.0, 1, 1.0), (4.5, 2, 4.5)])
@@ -53,7 +53,17 @@ def test_loss_counts_valid_frames_alone() -> None:
 
 
 def test_times_are_logit_normal() -> None:
-    times = logit_normal(20_000, torch.Generator().manual_seed(0), torch.device("cpu"))
+    times = draw_times(20_000, 0.0, torch.Generator().manual_seed(0), torch.device("cpu"))
     logits = times.logit()
     assert abs(logits.mean().item()) < 0.03
     assert logits.std().item() == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_share_of_the_times_is_even() -> None:
+    def late(even_share: float) -> float:
+        times = draw_times(20_000, even_share, torch.Generator().manual_seed(0), torch.device("cpu"))
+        return (times > 0.9).float().mean().item()
+
+    assert late(0.0) == pytest.approx(0.014, abs=0.003)
+    assert late(0.25) == pytest.approx(0.75 * 0.014 + 0.25 * 0.1, abs=0.005)
+    assert late(1.0) == pytest.approx(0.1, abs=0.01)

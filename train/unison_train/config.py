@@ -51,7 +51,10 @@ class Data(_Strict):
 
 
 class Optimiser(_Strict):
-    """AdamW with warm-up, a constant rate, and a fall to zero, straight or along a cosine, at the end."""
+    """AdamW with warm-up, a constant rate, and a fall to zero, straight or along a cosine, at the end.
+
+    `text_dropout` is the share of tuples whose prompt is hidden; for `even_times` see `draw_times`.
+    """
 
     learning_rate: float = Field(gt=0)
     betas: tuple[float, float]
@@ -62,6 +65,7 @@ class Optimiser(_Strict):
     gradient_clip: float = Field(gt=0)
     ema_decay: float = Field(gt=0, lt=1)
     text_dropout: float = Field(ge=0, lt=1)
+    even_times: float = Field(default=0.0, ge=0, le=1)
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of a step out of `steps`; the fall begins after the warm-up, however long it is."""

@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unison_engine.conditioning import Mask
 from unison_train.codec import Codec
-from unison_train.model.flow import flow_matching_loss, logit_normal
+from unison_train.model.flow import draw_times, flow_matching_loss
 from unison_train.precision import Precision, autocast
 from unison_train.stopwatch import Stopwatch
 from unison_train.synthesis.render import Batch
@@ -39,10 +39,15 @@ class Objective:
         self.network, self.autoencoder, self.states, self.watch = network, autoencoder.eval(), states, watch
         self.precision = precision
 
-    def training(self, batch: Batch, text_dropout: float, generator: torch.Generator) -> Tensor:
-        """Loss at random times, summed over valid frames: sums of several batches add up, means do not."""
+    def training(
+        self, batch: Batch, text_dropout: float, generator: torch.Generator, even_times: float = 0.0
+    ) -> Tensor:
+        """Loss at random times, summed over valid frames: sums of several batches add up, means do not.
+
+        For `even_times` see `draw_times`.
+        """
         rows, device = len(batch.prompts), batch.target.device
-        time = logit_normal(rows, generator, device)
+        time = draw_times(rows, even_times, generator, device)
         keep = torch.rand(rows, generator=generator, device=device) >= text_dropout
         text = self._text(batch, range(rows))
         return self._loss(batch, text, time, keep, generator)

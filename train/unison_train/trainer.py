@@ -167,7 +167,7 @@ class Trainer:
             with self.watch.part("synthesis"):
                 task, batch = self._draw(number, index)
             with gradients(self._spread, index == self.batches[-1]):
-                loss = self.objective.training(batch, settings.text_dropout, self.generator)
+                loss = self.objective.training(batch, settings.text_dropout, self.generator, settings.even_times)
                 with self.watch.part("backward"), attention_kernel(self.device):
                     loss.backward()
             mine = sums[tasks.index(task)]
