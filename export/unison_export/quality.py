@@ -129,7 +129,7 @@ def curve(
 
     def judged(sampling: Sampling, *, bounds: bool) -> tuple[Sampler, Section]:
         sampler = Sampler(synthesizer, sampling)
-        return sampler, evaluate(sampler, stage, panel, task, items=items, bounds=bounds)
+        return sampler, evaluate(sampler, stage, panel, task, items=items, bounds=bounds, requests="valid")
 
     reference, exact = judged(usual.reference(), bounds=True)
     yield _point("euler 100", usual.reference(), exact, exact, [0.0])

@@ -6,7 +6,7 @@ import math
 import sys
 import zlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import typer
@@ -174,6 +174,10 @@ def evaluate_bundle(
     backend: Annotated[
         str | None, typer.Option(help="What computes, by name; the fastest of this machine if left out.")
     ] = None,
+    requests: Annotated[
+        Literal["test", "valid"],
+        typer.Option(help="Which to answer: test for numbers to publish, valid to choose bundles or samplers by."),
+    ] = "test",
 ) -> None:
     """Measure a bundle on fixed requests of every task, and write tables and a page to listen to."""
     try:
@@ -182,7 +186,7 @@ def evaluate_bundle(
         raise UnknownAsset(f"{error.name} is missing; in the clone, run: pip install -e 'train[eval]'") from error
     _use(threads)
     chosen = [name.strip() for name in tasks.split(",") if name.strip()]
-    run_evaluation(bundle, corpus, out, chosen, items, steps, guidance, cache, threads, backend)
+    run_evaluation(bundle, corpus, out, chosen, items, steps, guidance, cache, threads, backend, requests)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unison_engine.runtime.synthesis import Synthesizer
-from unison_train.evaluation.items import TASKS, read_items
+from unison_train.evaluation.items import TASKS, Requests, read_items
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.page import Page
 from unison_train.evaluation.report import Report
@@ -25,6 +25,7 @@ def run_evaluation(
     cache: Path,
     threads: int,
     backend: str | None,
+    requests: Requests = "test",
 ) -> None:
     """Evaluate a bundle and write `results.json`, `results.md` and `index.html`; prints the tables.
 
@@ -42,9 +43,11 @@ def run_evaluation(
     panel.prepare(chosen)  # Nor must a judge that cannot be fetched.
     stage = Stage(corpus, synthesizer.layout)
     folder = out or Path("runs") / f"evaluation-{synthesizer.bundle.name}"
-    report, page = Report(synthesizer, stage, panel, steps, guidance), Page(folder)
+    report, page = Report(synthesizer, stage, panel, steps, guidance, requests), Page(folder)
     for task in chosen:
-        section = evaluate(synthesizer, stage, panel, task, items=items, steps=steps, guidance=guidance)
+        section = evaluate(
+            synthesizer, stage, panel, task, items=items, steps=steps, guidance=guidance, requests=requests
+        )
         report.add(section)
         page.add(section)
         report.write(folder)

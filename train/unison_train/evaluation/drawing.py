@@ -1,4 +1,4 @@
-"""How `items.jsonl` was drawn: `python -m unison_train.evaluation.drawing CORPUS`, from a corpus of `corpus build`.
+"""How requests were drawn: `python -m unison_train.evaluation.drawing CORPUS test|valid`, from a whole nano corpus.
 
 Signal-to-noise ratios are those at which UNISON was tested (arXiv 2605.31530): -3 to 3 dB in edits of sounds, 0 dB for
 speech over a background, 10 dB for speech in a scene.
@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -19,38 +20,54 @@ from unison_engine.conditioning import LEAD_SECONDS, TAIL_SECONDS
 from unison_engine.pronunciation import Lexicon, natural_seconds
 from unison_train.corpus.foley.catalogue import JUDGED, Sound
 from unison_train.corpus.manifest import Clip, read_manifest
-from unison_train.evaluation.items import FILE, Item, Part, SoundStem, SpeechStem, Stem
+from unison_train.evaluation.items import FILES, Item, Part, Requests, SoundStem, SpeechStem, Stem
 from unison_train.evaluation.judges.tagger import RATE
 from unison_train.evaluation.judges.tagger_training import variant
 from unison_train.synthesis import instructions
 from unison_train.synthesis.pieces import choose
 
-SEED = 44
 COUNT = 30
-FIRST_VARIANT = 1000
-"""Variants of the corpus are counted from 0, those of the tagger from 10,000."""
 # Two of each gender whom no training clip holds, in such an order that a neighbour is as often of the other gender.
 CLONED = ("af_sarah", "bf_lily", "am_puck", "bm_fable")
 _REFERENCE_SECONDS = (1.2, 3.0)
 _LONGEST_LINE = 5.0
-# The first readings of a voice, which are among the first that a corpus gets.
-_READINGS = 21
+
+
+class Source(NamedTuple):
+    """Where the randomness of a set of requests comes from.
+
+    Attributes:
+        seed: of the draws.
+        variants: of sounds; the corpus counts its own from 0, the tagger from 10,000.
+        readings: numbers of the readings of a voice; readings of the test split come first.
+    """
+
+    seed: int
+    variants: range
+    readings: range
+
+
+SOURCES: dict[Requests, Source] = {
+    "test": Source(44, range(1000, 5000), range(1, 22)),
+    "valid": Source(47, range(5000, 10_000), range(31, 41)),
+}
 
 
 class Drawer:
     """Draws items from a corpus; every draw takes a new variant of a sound."""
 
-    def __init__(self, corpus: Path) -> None:
-        self.rng = np.random.default_rng(SEED)
+    def __init__(self, corpus: Path, requests: Requests) -> None:
+        source = SOURCES[requests]
+        self.rng = np.random.default_rng(source.seed)
         self.readings: dict[str, dict[str, Clip]] = defaultdict(dict)
         for clip in sorted(read_manifest(corpus / "speech.jsonl"), key=lambda clip: clip.path):
             spoken = self.readings[clip.speaker or ""]
-            fits = clip.split == "test" and clip.seconds <= _LONGEST_LINE
-            if fits and int(Path(clip.path).stem) <= _READINGS:
+            fits = clip.split == requests and clip.seconds <= _LONGEST_LINE
+            if fits and int(Path(clip.path).stem) in source.readings:
                 spoken[clip.transcript or ""] = clip
         self.beds = [sound for sound in JUDGED if sound.shortest >= 3.0]
         self.events = [sound for sound in JUDGED if sound.shortest < 3.0]
-        self._variants = iter(range(FIRST_VARIANT, 10_000))
+        self._variants = iter(source.variants)
 
     def items(self) -> Iterator[Item]:
         """Every item of every task."""
@@ -185,20 +202,21 @@ def _spoken(clip: Clip) -> float:
     return round(LEAD_SECONDS + spoken + TAIL_SECONDS, 2)
 
 
-def main(corpus: Path, file: Path = FILE) -> None:
-    """Draw all items, number those of each task, and write them to `file`, which is replaced when they are whole."""
+def main(corpus: Path, requests: Requests) -> None:
+    """Draw all items, number those of each task, and write them to their file, replaced when they are whole."""
     counted: dict[str, int] = defaultdict(int)
     rows = []
-    for item in Drawer(corpus).items():
+    for item in Drawer(corpus, requests).items():
         counted[item.task] += 1
         numbered = item.model_copy(update={"number": counted[item.task]})
         rows.append(numbered.model_dump_json(exclude_defaults=True) + "\n")
+    file = FILES[requests]
     part = file.with_name(file.name + ".part")
     part.write_text("".join(rows), encoding="utf-8")
     part.replace(file)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m unison_train.evaluation.drawing CORPUS")
-    main(Path(sys.argv[1]))
+    if len(sys.argv) != 3 or sys.argv[2] not in FILES:
+        sys.exit("usage: python -m unison_train.evaluation.drawing CORPUS test|valid")
+    main(Path(sys.argv[1]), cast(Requests, sys.argv[2]))

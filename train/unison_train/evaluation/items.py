@@ -1,4 +1,7 @@
-"""The requests that every bundle is given: fixed, written out in `items.jsonl`, 30 or more for each task.
+"""The requests that every bundle is given: fixed and written out, 30 or more for each task.
+
+Published numbers are of those of `items.jsonl`. Whoever chooses among bundles or samplers asks for those of
+`items_valid.jsonl`, so that the choice does not flatter what is published.
 
 An item is a scene in stems, each with its part in it: `kept` is in the source and in the wanted sound, `old` in the
 source alone, `new` in the wanted sound alone. What the model is asked for follows from the stems and the instruction.
@@ -26,7 +29,12 @@ Task = Literal[
 ]
 TASKS: tuple[Task, ...] = get_args(Task)
 """The seven tasks, with `denoise`, which is a `speech_edit` of its own kind, beside them."""
-FILE = Path(__file__).parent / "items.jsonl"
+Requests = Literal["test", "valid"]
+"""Named after the split of the corpus whose readings they hold."""
+FILES: dict[Requests, Path] = {
+    "test": Path(__file__).parent / "items.jsonl",
+    "valid": Path(__file__).parent / "items_valid.jsonl",
+}
 
 
 def served(task: Task) -> str:
@@ -59,7 +67,7 @@ class SoundStem(_Strict):
 
 
 class SpeechStem(_Strict):
-    """A reading of the corpus' test split, from `start` on; units as in `SoundStem`."""
+    """A held-out reading of the corpus, from `start` on; units as in `SoundStem`."""
 
     part: Part
     speaker: str
@@ -103,7 +111,7 @@ class Item(_Strict):
         return next((stem for stem in self.stems if isinstance(stem, SpeechStem) and stem.part == part), None)
 
 
-def read_items(task: str, count: int = 0) -> list[Item]:
+def read_items(task: str, count: int = 0, requests: Requests = "test") -> list[Item]:
     """The first `count` items of a task, or all of them if it is 0.
 
     Raises:
@@ -114,11 +122,11 @@ def read_items(task: str, count: int = 0) -> list[Item]:
     if count < 0 or count == 1:
         raise BadArguments(f"{count} items are too few to shuffle; ask for at least 2, or for 0, which means all")
     adapter = TypeAdapter(Item)
-    rows = [adapter.validate_json(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+    rows = [adapter.validate_json(line) for line in FILES[requests].read_text(encoding="utf-8").splitlines()]
     chosen = [item for item in rows if item.task == task]
     return chosen[: count or None]
 
 
-def fingerprint() -> str:
+def fingerprint(requests: Requests = "test") -> str:
     """SHA-256 of the requests; numbers with different ones must not be compared."""
-    return hashlib.sha256(FILE.read_bytes()).hexdigest()
+    return hashlib.sha256(FILES[requests].read_bytes()).hexdigest()

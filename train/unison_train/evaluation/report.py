@@ -10,7 +10,7 @@ from typing import Any
 
 from unison_engine.engine import Synthesizer
 from unison_engine.machine import processor
-from unison_train.evaluation.items import Task, fingerprint, served
+from unison_train.evaluation.items import Requests, Task, fingerprint, served
 from unison_train.evaluation.judges.panel import Panel
 from unison_train.evaluation.measures import FLOORS, MEASURES, Measure
 from unison_train.evaluation.metrics import Estimate
@@ -30,10 +30,17 @@ class Report:
         stage: with whose readings.
         panel: who judged.
         steps, guidance: of the sampler, where they are not the bundle's own.
+        requests: which were answered.
     """
 
     def __init__(
-        self, synthesizer: Synthesizer, stage: Stage, panel: Panel, steps: int | None, guidance: float | None
+        self,
+        synthesizer: Synthesizer,
+        stage: Stage,
+        panel: Panel,
+        steps: int | None,
+        guidance: float | None,
+        requests: Requests = "test",
     ) -> None:
         bundle = synthesizer.bundle
         self.head: dict[str, Any] = {
@@ -41,7 +48,7 @@ class Report:
             "hash": bundle.hash,
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "processor": processor(),
-            "requests": fingerprint(),
+            "requests": fingerprint(requests),
             "tagger": panel.tagger,
         }
         self._synthesizer, self._stage, self._steps, self._guidance = synthesizer, stage, steps, guidance

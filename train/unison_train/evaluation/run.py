@@ -14,7 +14,7 @@ from unison_engine.audio import TARGET_RMS, Wave, crop_reference, resample
 from unison_engine.conditioning import Mask
 from unison_engine.engine import Synthesizer
 from unison_engine.runtime.sampler import Sampling
-from unison_train.evaluation.items import Task, read_items, served
+from unison_train.evaluation.items import Requests, Task, read_items, served
 from unison_train.evaluation.judges.panel import RATE, Panel
 from unison_train.evaluation.measures import MEASURES, Scores, cluster, judge
 from unison_train.evaluation.metrics import Estimate, Score, distance, estimate
@@ -80,6 +80,7 @@ def evaluate(
     steps: int | None = None,
     guidance: float | None = None,
     bounds: bool = True,
+    requests: Requests = "test",
 ) -> Section:
     """Let a bundle answer the requests of a task, and the panel judge the answers.
 
@@ -92,12 +93,13 @@ def evaluate(
         steps, guidance: of the sampler; the bundle's own where they are None.
         bounds: whether floor and ceilings are judged too. They do not depend on the sampler, but for floors of another
             request, so a curve over its settings needs them once.
+        requests: "test", or "valid" for what is chosen by its scores.
 
     Raises:
         BadArguments: see `read_items`.
         UnknownAsset: a reading, a wheel or the tagger's weights are missing.
     """
-    scenes = [stage.scene(item) for item in read_items(task, items)]
+    scenes = [stage.scene(item) for item in read_items(task, items, requests)]
     sampling = synthesizer.bundle.sampling.of(served(task), steps, guidance)
     made = [_made(synthesizer, scene, sampling) for scene in tqdm(scenes, desc=f"{task}: making", disable=None)]
     judged = []
