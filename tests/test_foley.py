@@ -5,7 +5,7 @@ import pytest
 
 from unison_train.corpus.foley.catalogue import CATALOGUE, JUDGED, PEAK, Sound
 from unison_train.corpus.foley.dsp import RATE
-from unison_train.evaluation.items import FILE, Item, SoundStem
+from unison_train.evaluation.items import FILES, TASKS, Requests, SoundStem, read_items
 
 
 @pytest.mark.parametrize("sound", CATALOGUE, ids=lambda sound: sound.label)
@@ -35,8 +35,9 @@ def test_no_two_sounds_have_a_label() -> None:
     assert len({sound.label for sound in CATALOGUE}) == len(CATALOGUE)
 
 
-def test_requests_ask_for_judged_kinds_alone() -> None:
-    items = [Item.model_validate_json(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+@pytest.mark.parametrize("requests", FILES)
+def test_requests_ask_for_judged_kinds_alone(requests: Requests) -> None:
+    items = [item for task in TASKS for item in read_items(task, requests=requests)]
     asked = {stem.kind for item in items for stem in item.stems if isinstance(stem, SoundStem)}
     assert asked <= {sound.label for sound in JUDGED}
     assert CATALOGUE[: len(JUDGED)] == JUDGED

@@ -10,7 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -219,4 +219,4 @@ def main(corpus: Path, requests: Requests) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[2] not in FILES:
         sys.exit("usage: python -m unison_train.evaluation.drawing CORPUS test|valid")
-    main(Path(sys.argv[1]), cast(Requests, sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2])
