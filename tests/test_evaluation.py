@@ -8,6 +8,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,7 +29,7 @@ from unison_engine.runtime.synthesis import Synthesizer
 from unison_engine.testing import IDENTITY, LAYOUT, NoiseSynthesizer
 from unison_train.corpus.manifest import Clip, write_manifest
 from unison_train.evaluation import command
-from unison_train.evaluation.items import TASKS, SoundStem, SpeechStem, Stem, Task, fingerprint, read_items
+from unison_train.evaluation.items import FILES, TASKS, SoundStem, SpeechStem, Stem, Task, fingerprint, read_items
 from unison_train.evaluation.judges.panel import JUDGES, RATE, Panel
 from unison_train.evaluation.judges.tagger import FRAME_SECONDS, KINDS
 from unison_train.evaluation.measures import MEASURES, judge
@@ -141,8 +142,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Buzzes in place of the readings that the first items ask for: pitches of their own, formants of the speaker."""
     folder = tmp_path_factory.mktemp("corpus")
     clips: dict[tuple[str, str], Clip] = {}
-    for task in TASKS:
-        for stem in (stem for item in read_items(task, ITEMS) for stem in item.stems):
+    for task, requests in product(TASKS, FILES):
+        for stem in (stem for item in read_items(task, ITEMS, requests) for stem in item.stems):
             if not isinstance(stem, SpeechStem) or (stem.speaker, stem.text) in clips:
                 continue
             name = f"{len(clips)}.flac"
@@ -155,7 +156,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             soundfile.write(folder / name, 0.3 * buzz / np.abs(buzz).max(), 24_000)
             clips[stem.speaker, stem.text] = Clip(
-                path=name, split="test", transcript=stem.text, speaker=stem.speaker, gender=stem.gender
+                path=name, split=requests, transcript=stem.text, speaker=stem.speaker, gender=stem.gender
             )
     write_manifest(folder / "speech.jsonl", clips.values())
     return folder
@@ -269,6 +270,13 @@ def test_a_curve_over_steps_needs_no_bounds(corpus: Path) -> None:
     ]
     assert [list(row) for row in values] == [["model"], ["model"]]
     assert values[0]["model"] != values[1]["model"]
+
+
+def test_requests_to_choose_by_are_answered_in_place_of_the_published(corpus: Path) -> None:
+    stage, panel = Stage(corpus, LAYOUT), FakePanel()
+    section = evaluate(NoiseSynthesizer(), stage, panel, "voice_clone", items=ITEMS, bounds=False, requests="valid")
+    assert [one.scene.item for one in section.judged] == read_items("voice_clone", ITEMS, "valid")
+    assert Report(Oracle(), stage, panel, None, None, "valid").head["requests"] == fingerprint("valid")
 
 
 def test_the_report_and_the_page_are_whole(corpus: Path, tmp_path: Path) -> None:

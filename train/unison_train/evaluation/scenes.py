@@ -17,7 +17,7 @@ from unison_engine.layout import LatentLayout
 from unison_engine.prompts import Event
 from unison_train.corpus.foley.catalogue import JUDGED
 from unison_train.corpus.manifest import read_manifest
-from unison_train.evaluation.items import Item, Part, SoundStem, Stem
+from unison_train.evaluation.items import FILES, Item, Part, SoundStem, Stem
 from unison_train.evaluation.judges.tagger_training import variant
 
 _PEAK = 0.99
@@ -55,7 +55,7 @@ class Stage:
     def __init__(self, corpus: Path, layout: LatentLayout) -> None:
         self._layout, self._corpus = layout, corpus
         clips = read_manifest(corpus / "speech.jsonl")
-        self._readings = {(clip.speaker, clip.transcript): clip.path for clip in clips if clip.split == "test"}
+        self._readings = {(clip.speaker, clip.transcript): clip.path for clip in clips if clip.split in FILES}
         self._used: dict[str, str] = {}
 
     @property
