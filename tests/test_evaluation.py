@@ -274,7 +274,7 @@ def test_a_curve_over_steps_needs_no_bounds(corpus: Path) -> None:
 
 def test_requests_to_choose_by_are_answered_in_place_of_the_published(corpus: Path) -> None:
     stage, panel = Stage(corpus, LAYOUT), FakePanel()
-    section = evaluate(NoiseSynthesizer(), stage, panel, "voice_clone", items=ITEMS, bounds=False, requests="valid")
+    section = evaluate(Noise(), stage, panel, "voice_clone", items=ITEMS, bounds=False, requests="valid")
     assert [one.scene.item for one in section.judged] == read_items("voice_clone", ITEMS, "valid")
     assert Report(Oracle(), stage, panel, None, None, "valid").head["requests"] == fingerprint("valid")
 
