@@ -41,8 +41,11 @@ MAX_SECONDS = 2.5
 
 
 def rivals(depth: int) -> dict[str, list[int] | None]:
-    """The layer that each block reads, by name; None spreads them over the language model."""
-    return {"layer by layer": None, "penultimate": [LAYERS - 1] * depth}
+    """The layer that each block reads, by name; None spreads them over the language model.
+
+    The paper's rival is the penultimate layer; the one in the middle tells whether several layers pay, or a better one.
+    """
+    return {"layer by layer": None, "penultimate": [LAYERS - 1] * depth, "middle": [LAYERS // 2] * depth}
 
 
 def recipe(steps: int, frames: int, prompts: int, seed: int) -> TrainConfig:

@@ -6,7 +6,7 @@ import math
 import sys
 import zlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 import typer
@@ -19,6 +19,7 @@ from unison_train.config import TrainConfig
 from unison_train.corpus.shards import write_shards
 from unison_train.corpus.sounds import build_sounds
 from unison_train.corpus.speech import build_speech
+from unison_train.evaluation.items import Requests
 from unison_train.finetune import RECIPE
 from unison_train.finetune import finetune as tune
 from unison_train.fit import fit, fit_autoencoder
@@ -175,8 +176,7 @@ def evaluate_bundle(
         str | None, typer.Option(help="What computes, by name; the fastest of this machine if left out.")
     ] = None,
     requests: Annotated[
-        Literal["test", "valid"],
-        typer.Option(help="Which to answer: test for numbers to publish, valid to choose bundles or samplers by."),
+        Requests, typer.Option(help="Which to answer: test for numbers to publish, valid to choose by.")
     ] = "test",
 ) -> None:
     """Measure a bundle on fixed requests of every task, and write tables and a page to listen to."""
