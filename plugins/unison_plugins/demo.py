@@ -28,7 +28,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "background": "ocean waves",
         "seconds": 4.0,
     },
-    "scene_edit": {"source": "text_to_audio", "instruction": "Add a church bell."},
+    "scene_edit": {"source": "text_to_audio", "instruction": "Add a siren."},
     "speech_edit": {"source": "speech_and_sound", "instruction": "Remove the speech; keep the background sounds."},
     "timeline": {
         "events": "0.5-2.5 footsteps on gravel; 3.0-4.0 a door slams; 4.5-6.0 a dog barking",
