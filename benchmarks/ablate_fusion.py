@@ -78,8 +78,7 @@ def held_out(trainer: Trainer, stream: TupleStream) -> tuple[float, float]:
     for number in range(HELD_OUT_BATCHES):
         stream.rng = np.random.default_rng(number)
         _, batch = stream.batch(0)
-        noise = torch.Generator(DEVICE).manual_seed(number)
-        losses.append(float(trainer.objective.training(batch, 0.0, noise, 1.0)) / float(batch.valid.sum()))
+        losses.append(trainer.objective.held_out(batch, number, even_times=1.0))
         gaps.append(trainer.objective.text_gap(batch, number))
     return statistics.mean(losses), statistics.mean(gaps)
 

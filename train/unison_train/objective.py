@@ -53,10 +53,13 @@ class Objective:
         return self._loss(batch, text, time, keep, generator)
 
     @torch.no_grad()
-    def held_out(self, batch: Batch, seed: int) -> float:
-        """Loss with every prompt, averaged over valid frames; times and noise depend on nothing but the seed."""
+    def held_out(self, batch: Batch, seed: int, even_times: float = 0.0) -> float:
+        """Loss with every prompt, averaged over valid frames; times and noise depend on nothing but the seed.
+
+        For `even_times` see `draw_times`.
+        """
         generator = torch.Generator(batch.target.device).manual_seed(seed)
-        return float(self.training(batch, 0.0, generator)) / float(batch.valid.sum())
+        return float(self.training(batch, 0.0, generator, even_times)) / float(batch.valid.sum())
 
     @torch.no_grad()
     def text_gap(self, batch: Batch, seed: int) -> float:

@@ -17,8 +17,8 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 def draw_times(count: int, even_share: float, generator: torch.Generator, device: torch.device) -> Tensor:
     """Times sigmoid(N(0, 1)) as in the paper, [count]; about `even_share` of them are uniform on [0, 1) instead.
 
-    The logit-normal law puts 1.4 % of the times above 0.9, where a sampler takes a tenth to a fifth of its steps and
-    decides what is said and when.
+    The logit-normal law puts 1.4 % of the times above 0.9, where the samplers of `nano` take an eighth to a fifth of
+    their steps.
     """
     times = torch.randn(count, generator=generator, device=device).sigmoid()
     if even_share:
