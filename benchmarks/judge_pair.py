@@ -2,7 +2,7 @@
 and on another backend.
 
 python -m benchmarks.judge_pair BUNDLE --corpus data/nano [--other BUNDLE] [--backend openvino-bf16] [--items 20]
-    [--tasks text_to_audio,text_to_speech]
+    [--tasks text_to_audio text_to_speech]
 
 The requests are those of `items_valid.jsonl`, so that a choice by these numbers does not flatter what is published.
 """
@@ -32,7 +32,7 @@ def main() -> None:
     options.add_argument("--other", help="the second bundle; by default the first, in float32 against --backend")
     options.add_argument("--backend", help="of the second bundle, and of both where there are two")
     options.add_argument("--items", type=int, default=0, help="the first so many requests of each task; 0 for all")
-    options.add_argument("--tasks", default=",".join(TASKS))
+    options.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     options.add_argument("--cache", type=Path, default=CACHE)
     options.add_argument("--threads", type=int)
     chosen = options.parse_args()
@@ -44,13 +44,12 @@ def main() -> None:
         for bundle, backend in zip((chosen.bundle, chosen.other or chosen.bundle), backends, strict=True)
     )
     stage, panel = Stage(chosen.corpus, first.layout), Panel(chosen.corpus, chosen.cache)
+    panel.prepare(chosen.tasks)
     titles = [f"{one.bundle.name} `{one.bundle.hash[:12]}`, {one.backend}" for one in (first, second)]
     print(f"{datetime.now(UTC):%Y-%m-%d}, {processor()}; {chosen.items or 'all'} requests a task\n")
     print(f"| task | measure | {titles[0]} | {titles[1]} | lost, with its 95 % interval |")
     print("| --- | --- | --- | --- | --- |", flush=True)
-    for task in TASKS:
-        if task not in chosen.tasks.split(","):
-            continue
+    for task in chosen.tasks:
         before, after = (
             evaluate(one, stage, panel, task, items=chosen.items, bounds=False, requests="valid")
             for one in (first, second)
